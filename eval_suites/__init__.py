@@ -1,0 +1,1 @@
+"""Floor 3: generation engines, judges and benchmark suites."""

@@ -1,0 +1,1 @@
+"""Floor 1: the store, statistics and tables. Knows no torch."""

@@ -1,0 +1,1 @@
+"""Floor 2: data, chat and tokens, objectives, reference log-probs, the training loop."""
