@@ -39,7 +39,7 @@ class Demonstration(_Record):
 
 
 class PreferencePair(_Record):
-    """Two answers to one prompt (a conversation that ends with a user turn). Equal scores are a tie and are kept as one."""
+    """Two answers to one prompt (a conversation that ends with a user turn). Equal scores are a kept tie."""
 
     type: Literal["pair"] = "pair"
     prompt: tuple[Message, ...]
@@ -85,7 +85,7 @@ def write_records(path: Path, records: Iterable[Record]) -> int:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yields the records of a file that write_records wrote. Raises pydantic.ValidationError for a line that does not fit."""
+    """Yields what write_records wrote. Raises pydantic.ValidationError for a line that does not fit."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield _record.validate_json(line)

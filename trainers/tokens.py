@@ -1,0 +1,138 @@
+"""A tokenised dataset: flat arrays on disk (safetensors), as training and reference log-probs read it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.errors import UserError
+from trainers.chat import Tokens, conversation_tokens, document_tokens, response_tokens
+from trainers.records import BinaryFeedback, Demonstration, Document, PreferencePair, Record, ScoredResponse
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Signal = Literal["nothing", "pair", "score"]
+
+
+@dataclass(frozen=True)
+class TokenizedSet:
+    """Rows of tokens. Row i is ids[offsets[i]:offsets[i+1]].
+
+    ids:        int32 [tokens]
+    supervised: bool  [tokens]; whether the token is one to be predicted and learned from
+    offsets:    int64 [rows + 1]
+    score:      float32 [rows] in [0, 1]; a demonstration counts as 1, a liked answer as 1, a disliked one as 0
+    paired:     whether rows 2k and 2k+1 are the chosen and the rejected answer to one prompt
+    overlong:   records dropped for being longer than the limit
+    """
+
+    ids: NDArray[np.int32]
+    supervised: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    score: NDArray[np.float32]
+    paired: bool
+    scored: bool
+    overlong: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row: [rows]."""
+        return np.diff(self.offsets)
+
+    @property
+    def supervised_tokens(self) -> int:
+        return int(self.supervised.sum())
+
+    def save(self, folder: Path) -> None:
+        """Writes tokens.safetensors and counts.json, the same bytes for the same set."""
+        from safetensors.numpy import save_file
+
+        arrays = {"ids": self.ids, "supervised": self.supervised, "offsets": self.offsets, "score": self.score}
+        save_file(arrays, folder / "tokens.safetensors")
+        counts = {
+            "rows": self.rows,
+            "tokens": len(self.ids),
+            "supervised_tokens": self.supervised_tokens,
+            "overlong_records_dropped": self.overlong,
+            "paired": self.paired,
+            "scored": self.scored,
+        }
+        (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "TokenizedSet":
+        """Reads what save wrote."""
+        from safetensors.numpy import load_file
+
+        arrays = load_file(folder / "tokens.safetensors")
+        counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+        return cls(
+            ids=arrays["ids"],
+            supervised=arrays["supervised"],
+            offsets=arrays["offsets"],
+            score=arrays["score"],
+            paired=counts["paired"],
+            scored=counts["scored"],
+            overlong=counts["overlong_records_dropped"],
+        )
+
+
+def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], max_length: int) -> TokenizedSet:
+    """Tokenises records of one kind (a pair, or anything with one answer a record).
+
+    A record longer than `max_length` tokens is dropped and counted, never cut: a cut answer has lost its EOS.
+    Raises UserError for a mix of pairs and single answers, or where nothing supervised is left.
+    """
+    rows: list[Tokens] = []
+    scores: list[float] = []
+    kinds: set[str] = set()
+    overlong = 0
+    for record in records:
+        kinds.add(record.type)
+        answers = _answers(tokenizer, record)
+        if any(len(tokens.ids) > max_length for tokens, _ in answers):
+            overlong += 1
+            continue
+        for tokens, score in answers:
+            rows.append(tokens)
+            scores.append(score)
+    if "pair" in kinds and len(kinds) > 1:
+        raise UserError(f"one dataset mixes pairs with {sorted(kinds - {'pair'})}: give pairs a dataset of their own")
+    if not any(any(tokens.supervised) for tokens in rows):
+        raise UserError(
+            f"nothing to learn from: {overlong} records are longer than max_length={max_length} tokens, "
+            f"{len(rows)} rows are left with no supervised token"
+        )
+    return TokenizedSet(
+        ids=np.fromiter((i for tokens in rows for i in tokens.ids), dtype=np.int32),
+        supervised=np.fromiter((s for tokens in rows for s in tokens.supervised), dtype=np.bool_),
+        offsets=np.cumsum([0, *(len(tokens.ids) for tokens in rows)], dtype=np.int64),
+        score=np.asarray(scores, dtype=np.float32),
+        paired="pair" in kinds,
+        scored=bool(kinds & {"score", "binary"}),
+        overlong=overlong,
+    )
+
+
+def _answers(tokenizer: "PreTrainedTokenizerBase", record: Record) -> list[tuple[Tokens, float]]:
+    match record:
+        case Document():
+            return [(document_tokens(tokenizer, record.text), 1.0)]
+        case Demonstration():
+            return [(conversation_tokens(tokenizer, record.messages), 1.0)]
+        case PreferencePair():
+            chosen = response_tokens(tokenizer, record.prompt, record.chosen)
+            return [(chosen, 1.0), (response_tokens(tokenizer, record.prompt, record.rejected), 0.0)]
+        case BinaryFeedback():
+            return [(response_tokens(tokenizer, record.prompt, record.response), float(record.liked))]
+        case ScoredResponse():
+            return [(response_tokens(tokenizer, record.prompt, record.response), record.score)]
