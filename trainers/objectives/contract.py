@@ -2,19 +2,27 @@
 
 import ast
 import hashlib
+import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from trainers.objectives.responses import Loss, Responses
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-Signal = Literal["nothing", "pair", "binary", "score"]
+__all__ = ["Loss", "LossFunction", "Objective", "Provenance", "Responses", "Settings", "Signal", "Surrogate", "Unit"]
+
+Signal = Literal["nothing", "pair", "binary", "score", "mixed"]
 Unit = Literal["token", "sequence", "pair"]
+Provenance = Literal["read", "derived"]
+_PACKAGE = "trainers.objectives"
+_SKELETON = {f"{_PACKAGE}.contract", f"{_PACKAGE}.registry"}  # they describe objectives and compute nothing of them
 
 
 class Settings(BaseModel):
@@ -23,53 +31,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True)
-class Responses:
-    """One micro-batch as an objective sees it. Everything in float32 (float64 where a test asks for it).
-
-    policy:    [rows, tokens] log-prob of each response token under the policy; carries the gradient
-    mask:      [rows, tokens] bool; what is False is padding or prompt and must not matter
-    reference: [rows, tokens] the same log-probs under the reference, or None where the objective needs none
-    score:     [rows] in [0, 1]; 1 for a demonstration. Binary signals are 0 and 1
-
-    For the signal `pair`, row 2k is the chosen and row 2k+1 the rejected answer to one prompt.
-    """
-
-    policy: "Tensor"
-    mask: "Tensor"
-    reference: "Tensor | None" = None
-    score: "Tensor | None" = None
-
-    def log_ratios(self) -> "Tensor":
-        """[rows, tokens] log pi_theta - log pi_ref of each response token, 0 where masked."""
-        if self.reference is None:
-            raise ValueError("this objective reads reference log-probs but was registered with needs_reference=False")
-        return (self.policy - self.reference).masked_fill(~self.mask, 0.0)
-
-    def sequence_log_ratios(self) -> "Tensor":
-        """[rows] log pi_theta(y|x) - log pi_ref(y|x): the sum over response tokens."""
-        return self.log_ratios().sum(dim=1)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The loss of a micro-batch as a sum over its items, and the number of items that normalises it.
-
-    The loop divides by the item count of the whole global batch, over all micro-batches and devices, so that an
-    objective never averages by itself. `metrics` are sums over the same items.
-    """
-
-    total: "Tensor"
-    items: "Tensor | int"
-    metrics: Mapping[str, "Tensor"] = field(default_factory=dict)
-
-
 LossFunction = Callable[[Responses, Any], Loss]
+Surrogate = Callable[[Responses, Any], "Tensor"]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss with everything that a plan, a table and a reader must know about it."""
+    """A loss with everything that a plan, a table and a reader must know about it.
+
+    signal:         what a row carries: nothing (a demonstration), a pair, a binary label, a score, or `mixed`:
+                    demonstrations and pairs in one batch
+    unit:           what an item is; for `mixed`, a demonstration counts as one item beside the pairs
+    formula:        the loss of an item
+    gradient:       the gradient of an item where the policy equals the reference (or of any item, without reference)
+    provenance:     whether the formula was read in its source or is our derivation
+    needs_value:    reads Responses.policy_value and reference_value
+    needs_mismatch: reads Responses.mismatched_log_ratio
+    monotone:       no gradient ever makes a preferred answer less likely or a dispreferred one likelier
+    surrogate:      the function whose gradient the objective follows where a declared stop-gradient makes it another
+                    than that of its value
+    """
 
     name: str
     function: LossFunction
@@ -79,23 +60,61 @@ class Objective:
     needs_reference: bool
     formula: str
     source: str
-    provenance: Literal["read", "derived"]
+    provenance: Provenance
+    gradient: str = ""
+    needs_value: bool = False
+    needs_mismatch: bool = False
+    monotone: bool = False
+    surrogate: Surrogate | None = None
 
     def __call__(self, responses: Responses, settings: Settings) -> Loss:
         return self.function(responses, settings)
 
     @property
+    def summary(self) -> str:
+        """The first line of the loss function's docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
     def digest(self) -> str:
-        """sha256 of the code that defines the objective; comments, docstrings and layout do not count."""
+        """sha256 of the code that computes the objective: its file and what that imports of this package.
+
+        Comments, docstrings and layout do not count.
+        """
         source = inspect.getsourcefile(self.function)
-        tree = ast.parse(Path(source).read_text(encoding="utf-8") if source else inspect.getsource(self.function))
-        return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
+        if source is None:
+            raise ValueError(f"objective {self.name!r} has no source file to take a digest of")
+        parts = sorted(_code(Path(source)).items())
+        return hashlib.sha256("\n".join(f"{name} {code}" for name, code in parts).encode()).hexdigest()
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _code(source: Path) -> dict[str, str]:
+    """Dumped code by module name: of `source` (named ''), and of all of this package that it reaches by imports."""
+    found = {"": _dump(source)}
+    waiting = list(_imports(source))
+    while waiting:
+        name = waiting.pop()
+        spec = importlib.util.find_spec(name)
+        if name in found or spec is None or spec.origin is None or Path(spec.origin) == source:
+            continue
+        found[name] = _dump(Path(spec.origin))
+        waiting += _imports(Path(spec.origin))
+    return {name: code for name, code in found.items() if name not in _SKELETON}
+
+
+def _imports(source: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
+            yield str(node.module)
+        elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
+            yield f"{_PACKAGE}.contract"  # the package's own names all come from there
+
+
+def _dump(source: Path) -> str:
+    tree = ast.parse(source.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             match node.body:
                 case [ast.Expr(value=ast.Constant(value=str())), *rest]:
                     node.body = rest or [ast.Pass()]
-    return tree
+    return ast.dump(tree)

@@ -1,10 +1,9 @@
 """The objectives by name. One decorator registers; names are unique."""
 
 from collections.abc import Callable
-from typing import Literal
 
 from results.errors import UserError
-from trainers.objectives.contract import LossFunction, Objective, Settings, Signal, Unit
+from trainers.objectives.contract import LossFunction, Objective, Provenance, Settings, Signal, Surrogate, Unit
 
 _objectives: dict[str, Objective] = {}
 
@@ -18,30 +17,43 @@ def objective(
     needs_reference: bool,
     formula: str,
     source: str,
-    provenance: Literal["read", "derived"],
+    provenance: Provenance,
+    gradient: str = "",
+    needs_value: bool = False,
+    needs_mismatch: bool = False,
+    monotone: bool = False,
+    surrogate: Surrogate | None = None,
 ) -> Callable[[LossFunction], Objective]:
     """Registers a loss function as the objective `name`. Raises UserError where the name is taken."""
 
     def register(function: LossFunction) -> Objective:
         if name in _objectives:
-            raise UserError(
-                f"objective {name!r} is defined twice: in {_where(_objectives[name])} and {_where(function)}"
-            )
+            taken = _objectives[name].function.__module__
+            raise UserError(f"objective {name!r} is defined twice: in {taken} and {function.__module__}")
         _objectives[name] = Objective(
-            name, function, settings, signal, unit, needs_reference, formula, source, provenance
+            name=name,
+            function=function,
+            settings=settings,
+            signal=signal,
+            unit=unit,
+            needs_reference=needs_reference,
+            formula=formula,
+            source=source,
+            provenance=provenance,
+            gradient=gradient,
+            needs_value=needs_value,
+            needs_mismatch=needs_mismatch,
+            monotone=monotone,
+            surrogate=surrogate,
         )
         return _objectives[name]
 
     return register
 
 
-def _where(function: Objective | LossFunction) -> str:
-    return (function.function if isinstance(function, Objective) else function).__module__
-
-
 def objectives() -> dict[str, Objective]:
     """All registered objectives, by name."""
-    from trainers.objectives import dft, dpo, sft, uft  # noqa: F401  importing a module registers its objectives
+    from trainers.objectives import dft, dpo, fsft, joint, kto, sft, uft, una  # noqa: F401  importing registers
 
     return dict(sorted(_objectives.items()))
 
@@ -52,3 +64,14 @@ def find_objective(name: str) -> Objective:
     if name not in known:
         raise UserError(f"there is no objective {name!r}; there are {', '.join(known)}")
     return known[name]
+
+
+def registered_by(module: str) -> list[Objective]:
+    """The objectives that the code of `module` registered."""
+    return [each for each in _objectives.values() if each.function.__module__ == module]
+
+
+def forget(module: str) -> None:
+    """Takes back what the code of `module` registered: it failed half-way, or it changed on disk."""
+    for each in registered_by(module):
+        del _objectives[each.name]

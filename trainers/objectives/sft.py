@@ -9,9 +9,11 @@ from trainers.objectives.registry import objective
     signal="nothing",
     unit="token",
     needs_reference=False,
-    formula="-sum_t log p_t",
+    formula="−log p_t",
+    gradient="−∇log p_t",
     source="UFT, arXiv 2410.21438, eq. 1",
     provenance="read",
+    monotone=True,
 )
 def sft(responses: Responses, settings: Settings) -> Loss:
     """Negative log-likelihood, an item a token."""

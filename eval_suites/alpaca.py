@@ -1,0 +1,241 @@
+"""AlpacaEval 2 through the alpaca-eval library: asking the judge, and the win rate. The only module that knows it."""
+
+import math
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from eval_suites.alpaca_files import Row, by_instruction, check_belongs, read_annotations, read_outputs
+from eval_suites.answer_store import Answer
+from eval_suites.judge import Judge
+from eval_suites.quiet import quiet
+from results.digest import Json, digest
+from results.errors import UserError
+from results.rows import Item, Score
+from trainers.records import Message
+
+SUITE = "alpaca_eval"
+# The library's configuration whose order of outputs, prompt and log-prob parser are used (AlpacaEval 2's official one).
+ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
+# Private-use characters, set inside whatever would act as markup if a judge prompt were built from it, and taken out
+# again once the prompt has been cut into messages: neither instruction nor output can change the prompt's structure.
+_GUARD = "\ue000\ue001\ue000"
+_MARKUP = ("<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}")
+
+
+def stock_prompt() -> str:
+    """The library's own judge prompt for this annotator (ChatML with {instruction}, {output_1}, {output_2})."""
+    package = metadata.distribution("alpaca-eval").locate_file("alpaca_eval")
+    path = Path(str(package)) / "evaluators_configs" / "alpaca_eval_clf_gpt4_turbo" / "alpaca_eval_clf.txt"
+    return path.read_text(encoding="utf-8")
+
+
+def judge_identity(judge: Judge, prompt_template: str | None = None) -> dict[str, Json]:
+    """What win rates must share to stand in one column."""
+    return judge.spec.identity(prompts=[prompt_template or stock_prompt()], parser=f"alpaca-eval {ANNOTATOR}")
+
+
+def annotate(
+    outputs: Sequence[Row], baseline: Sequence[Row], judge: Judge, prompt_template: str | None = None
+) -> list[Row]:
+    """The judge's preference between baseline (output_1) and outputs (output_2), a row an instruction, in order.
+
+    `preference` is 1 (baseline) to 2 (the model), 1.5 where both texts are the same (the judge is not asked), None
+    where the judge gave no usable answer. The same answers give the same rows, byte for byte. Raises UserError for
+    rows that do not fit together, a judge that is not asked for log-probs or gives none, and what Judge.ask raises.
+    """
+    template = stock_prompt() if prompt_template is None else prompt_template
+    _check_request(judge, template)
+    references = by_instruction(baseline, "the baseline's outputs")
+    missing = [row["instruction"] for row in outputs if row["instruction"] not in references]
+    if missing:
+        raise UserError(f"the baseline has no output for {len(missing)} instructions, the first: {missing[0][:80]!r}")
+    pairs = [(references[row["instruction"]], row) for row in by_instruction(outputs, "the model's outputs").values()]
+    guarded = [
+        {
+            "index": index,
+            "instruction": _guard(model["instruction"]),
+            "output_1": _guard(reference["output"]),
+            "output_2": _guard(model["output"]),
+        }
+        for index, (reference, model) in enumerate(pairs)
+    ]
+    with quiet():
+        annotator = _annotator(judge, template)
+        annotated = {int(row["index"]): row for row in annotator.annotate_pairs(guarded, chunksize=None)}
+    return [
+        {
+            "instruction": model["instruction"],
+            "dataset": model.get("dataset", ""),
+            "generator_1": reference["generator"],
+            "output_1": reference["output"],
+            "generator_2": model["generator"],
+            "output_2": model["output"],
+            "annotator": judge.spec.model,
+            "preference": preference(annotated[index]),
+            "raw_completion": _plain(annotated[index].get("preference_raw_completion")),
+        }
+        for index, (reference, model) in enumerate(pairs)
+    ]
+
+
+def preference(row: Row) -> float | None:
+    """A row's preference in 1..2; a draw may be written 0 (as old files do); None where there is none."""
+    value = row.get("preference")
+    if value is None or math.isnan(value) or value == -1:  # -1: the library's mark in its cache files
+        return None
+    return 1.5 if value == 0 else float(value)
+
+
+def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[Item]]:
+    """The win rate in percent with its standard error, by the library's own metric, and each instruction's share.
+
+    An item is named by a digest of its instruction, so that items of different models pair whatever their order; its
+    value is 100 · (preference − 1), None where there is no preference. Those, and instructions with no row at all,
+    make the score incomplete; its value is then the mean over the rest.
+    """
+    if len(annotations) > n_expected:
+        raise ValueError(f"{len(annotations)} annotations for {n_expected} expected instructions")
+    preferences = [preference(row) for row in annotations]
+    items = [
+        Item(
+            suite=SUITE,
+            metric="win_rate",
+            item=digest(row["instruction"])[:16],
+            value=None if chosen is None else 100 * (chosen - 1),
+            detail={
+                "index": index,
+                "dataset": row.get("dataset", ""),
+                "characters": len(row["output_2"]),
+                "baseline_characters": len(row["output_1"]),
+            },
+        )
+        for index, (row, chosen) in enumerate(zip(annotations, preferences, strict=True))
+    ]
+    scored = [chosen for chosen in preferences if chosen is not None]
+    counts = _winrate([{"preference": chosen} for chosen in scored]) if scored else {}
+    score = Score(
+        suite=SUITE,
+        metric="win_rate",
+        value=counts.get("win_rate"),
+        standard_error=counts.get("standard_error") if len(scored) > 1 else None,
+        n_expected=n_expected,
+        n_scored=len(scored),
+        detail={
+            "unit": "percent",
+            "discrete_win_rate": counts.get("discrete_win_rate"),
+            "wins": int(counts.get("n_wins", 0)),
+            "losses": int(counts.get("n_wins_base", 0)),
+            "draws": int(counts.get("n_draws", 0)),
+            "annotators": sorted({str(row["annotator"]) for row in annotations if row.get("annotator")}),
+            "baselines": sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")}),
+            "library": f"alpaca-eval {metadata.version('alpaca-eval')}",
+        },
+    )
+    return score, items
+
+
+def answer_statistics(outputs: Sequence[Row]) -> list[Score]:
+    """What stands beside a win rate: average length in characters (the board's, before it cuts the fraction off),
+
+    and, where the rows tell, the share of answers that ended by themselves (percent) and their average tokens.
+    """
+    n = len(outputs)
+    measures = [("average_length", "characters", [float(len(row["output"])) for row in outputs])]
+    if all(isinstance(row.get("finished"), bool) for row in outputs):
+        measures.append(("termination_rate", "percent", [100.0 * row["finished"] for row in outputs]))
+    if all(isinstance(row.get("n_tokens"), int) for row in outputs):
+        measures.append(("average_tokens", "tokens", [float(row["n_tokens"]) for row in outputs]))
+    return [
+        Score(
+            suite=SUITE,
+            metric=metric,
+            value=fmean(values) if n else None,
+            n_expected=n,
+            n_scored=n,
+            detail={"unit": unit},
+        )
+        for metric, unit, values in measures
+    ]
+
+
+def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score], list[Item]]:
+    """The scores of a model from a file of its answers and a file of a judge's annotations of them.
+
+    Instructions without an annotation make the win rate incomplete. Raises UserError for files that are not what
+    they should be, or do not belong together.
+    """
+    outputs = read_outputs(outputs_path)
+    annotations = by_instruction(read_annotations(annotations_path), str(annotations_path))
+    check_belongs(outputs, annotations, outputs_path, annotations_path)
+    ordered = [annotations[row["instruction"]] for row in outputs if row["instruction"] in annotations]
+    score, items = win_rate(ordered, n_expected=len(outputs))
+    return [score, *answer_statistics(outputs)], items
+
+
+def _check_request(judge: Judge, template: str) -> None:
+    if not judge.spec.top_logprobs:
+        raise UserError(
+            f"judge {judge.spec.model!r}: AlpacaEval reads token log-probs, so top_logprobs must be set (5)"
+        )
+    if not template.strip().startswith("<|im_start|>") or any(template.count(field) != 1 for field in _MARKUP[2:]):
+        raise UserError(
+            "an AlpacaEval judge prompt must begin with <|im_start|> and hold {instruction}, {output_1} and "
+            "{output_2} once each"
+        )
+
+
+def _annotator(judge: Judge, template: str) -> Any:
+    """The library's official annotator with its completions taken from `judge`; it keeps no cache."""
+    from alpaca_eval.annotators import PairwiseAnnotator  # type: ignore[import-untyped]
+    from alpaca_eval.utils import prompt_to_chatml  # type: ignore[import-untyped]
+
+    def complete(prompts: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        conversations = [
+            [
+                Message(role=message["role"], content=message["content"].replace(_GUARD, ""))
+                for message in prompt_to_chatml(prompt)
+            ]
+            for prompt in prompts
+        ]
+        # One before the rest: a judge that gives no log-probs must not be paid for all of them.
+        (first,) = judge.ask(conversations[:1])
+        if first is not None and not (first.logprobs or {}).get("content"):
+            raise UserError(
+                f"judge {judge.spec.model!r} gives no token log-probs, which AlpacaEval reads: choose one that does"
+            )
+        return {"completions_all": [_completion(answer) for answer in judge.ask(conversations)]}
+
+    annotator = PairwiseAnnotator(annotators_config=ANNOTATOR, caching_path=None)
+    for single in annotator.annotators.values():
+        single.prompt_template = template
+        single.fn_completions = complete
+        single.completions_kwargs = {}
+    return annotator
+
+
+def _completion(answer: Answer | None) -> dict[str, Any]:
+    """An answer in the shape that the library's parser reads; it makes no preference of a missing one."""
+    if answer is None:
+        return {"text": "", "finish_reason": None}
+    return {"text": answer.text, "finish_reason": answer.finish_reason, "logprobs": answer.logprobs}
+
+
+def _plain(completion: object) -> Json:
+    """The completion of a row, None where the judge was not asked (pandas fills NaN in)."""
+    return completion if isinstance(completion, dict) else None
+
+
+def _guard(text: str) -> str:
+    for mark in _MARKUP:
+        text = text.replace(mark, mark[0] + _GUARD + mark[1:])
+    return text
+
+
+def _winrate(rows: list[Row]) -> dict[str, float]:
+    with quiet():
+        from alpaca_eval.metrics import get_winrate  # type: ignore[import-untyped]
+
+        return {name: float(value) for name, value in get_winrate(rows).items()}

@@ -1,0 +1,131 @@
+"""AlpacaEval's files: a model's outputs and a judge's annotations, .json or .jsonl, gzipped or not."""
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from results.errors import UserError
+
+Row = dict[str, Any]
+
+
+def read_outputs(path: Path) -> list[Row]:
+    """A model's answers. Every row has the texts instruction, output and generator; one generator a file.
+
+    Raises UserError naming file, row and field.
+    """
+    rows = _read_rows(path, texts=("instruction", "output", "generator"))
+    generators = sorted({row["generator"] for row in rows})
+    if len(generators) > 1:
+        raise UserError(f"{path}: one file holds one model's answers, but the field 'generator' names {generators}")
+    by_instruction(rows, str(path))
+    return rows
+
+
+def read_annotations(path: Path) -> list[Row]:
+    """A judge's annotations: instruction, output_1 (baseline), output_2 (model) and preference, which may be null.
+
+    Raises UserError naming file, row and field.
+    """
+    rows = _read_rows(path, texts=("instruction", "output_1", "output_2"))
+    for index, row in enumerate(rows):
+        if "preference" not in row:
+            raise UserError(f"{path}, row {index}: the field 'preference' is missing (a number in 1..2, or null)")
+        if not _is_preference(row["preference"]):
+            raise UserError(
+                f"{path}, row {index}: the field 'preference' is {row['preference']!r}; "
+                "right would be a number in 1..2 (0 for a draw), or null where there is none"
+            )
+    by_instruction(rows, str(path))
+    return rows
+
+
+def by_instruction(rows: Sequence[Row], where: str) -> dict[str, Row]:
+    """The rows by their instruction, in order. Raises UserError where two rows have the same one."""
+    rows_by: dict[str, Row] = {}
+    for index, row in enumerate(rows):
+        if row["instruction"] in rows_by:
+            raise UserError(
+                f"{where}, row {index}: a second row for the instruction {row['instruction'][:80]!r}; keep one"
+            )
+        rows_by[row["instruction"]] = row
+    return rows_by
+
+
+def check_belongs(
+    outputs: Sequence[Row], annotations: dict[str, Row], outputs_path: Path, annotations_path: Path
+) -> None:
+    """Raises UserError where annotations are not of these outputs: another model, other instructions, other texts."""
+    outputs_by = by_instruction(outputs, str(outputs_path))
+    for index, (instruction, row) in enumerate(annotations.items()):
+        where = f"{annotations_path}, row {index}"
+        if instruction not in outputs_by:
+            raise UserError(f"{where}: the instruction {instruction[:80]!r} is not in {outputs_path}")
+        mine = outputs_by[instruction]
+        if row.get("generator_2", mine["generator"]) != mine["generator"]:
+            raise UserError(
+                f"{where}: the field 'generator_2' is {row['generator_2']!r}, but the answers in {outputs_path} "
+                f"are of {mine['generator']!r}"
+            )
+        if row["output_2"] != mine["output"]:
+            raise UserError(f"{where}: the field 'output_2' is not the answer that {outputs_path} has: re-annotate it")
+
+
+def _is_preference(value: object) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isnan(value) or value in (0, -1) or 1 <= value <= 2
+
+
+def _read_rows(path: Path, texts: Sequence[str]) -> list[Row]:
+    rows = _read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: a list of rows is wanted, one JSON object a row; this is {_kind(rows)}")
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}, row {index}: a JSON object is wanted; this is {_kind(row)}")
+        for field in texts:
+            if not isinstance(row.get(field), str):
+                found = _kind(row[field]) if field in row else "missing"
+                raise UserError(f"{path}, row {index}: the field {field!r} must be a text; it is {found}")
+    return rows
+
+
+def _read_json(path: Path) -> object:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    zipped = suffixes[-1:] == [".gz"]
+    kind = (suffixes[:-1] if zipped else suffixes)[-1:]
+    if kind not in ([".json"], [".jsonl"]):
+        raise UserError(f"{path}: the name must end in .json or .jsonl (or either with .gz)")
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if zipped else data).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UserError(f"{path}: not a whole gzip file, as its name says it is") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (at byte {error.start})") from None
+    if kind == [".jsonl"]:
+        lines = [line for line in text.split("\n") if line.strip()]
+        return [_parse(line, f"{path}, row {index}") for index, line in enumerate(lines)]
+    return _parse(text, str(path))
+
+
+def _parse(text: str, where: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})") from None
+
+
+def _kind(value: object) -> str:
+    """What a JSON value is, in JSON's words."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number") if value != [] else "an empty list"

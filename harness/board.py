@@ -1,0 +1,106 @@
+"""The state of a run: which stages are cached, ready, running, done, failed or skipped. Pure bookkeeping, no scheduler."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.artifacts import ArtifactStore, Manifest
+from harness.kinds import KINDS
+from harness.perform import Job
+from harness.stage import External, Runtime, Stage
+
+Status = Literal["waiting", "running", "cached", "done", "failed", "diverged", "skipped"]
+ENDED: frozenset[Status] = frozenset({"cached", "done", "failed", "diverged", "skipped"})
+
+
+@dataclass
+class State:
+    """Where one stage stands. `manifest` is there once its artifact is."""
+
+    stage: Stage
+    status: Status = "waiting"
+    key: str | None = None
+    manifest: Manifest | None = None
+    reason: str = ""
+    began: float = 0.0
+
+
+class Board:
+    """The stages of a plan and their states, inputs before users."""
+
+    def __init__(self, stages: Iterable[Stage], store: ArtifactStore) -> None:
+        self.store = store
+        self.states: dict[str, State] = {stage.id: State(stage) for stage in stages}
+        self.refresh()
+
+    def __getitem__(self, stage: Stage) -> State:
+        return self.states[stage.id]
+
+    def refresh(self) -> None:
+        """Finds what is cached or can no longer be made, now that more inputs are known."""
+        for state in self.states.values():
+            if state.status == "waiting":
+                self._settle(state)
+
+    def _settle(self, state: State) -> None:
+        parents = [self.states[parent.id] for parent in state.stage.parents]
+        broken = next((parent for parent in parents if parent.status in {"failed", "diverged", "skipped"}), None)
+        if broken is not None:
+            state.status = "skipped"
+            state.reason = broken.reason if broken.status == "skipped" else f"{broken.stage.label}: {broken.reason}"
+        elif all(parent.manifest is not None for parent in parents):
+            state.key = state.stage.key({name: digest for name, (_, digest) in self.inputs(state).items()})
+            manifest = self.store.find(state.stage.kind.name, state.key)
+            if manifest is not None:
+                self._complete(state, manifest, "cached")
+
+    def inputs(self, state: State) -> Mapping[str, tuple[Path, str]]:
+        """Path and content digest of each input of a stage whose inputs are all complete."""
+        found = {}
+        for name, item in state.stage.inputs.items():
+            if isinstance(item, External):
+                found[name] = (item.location, item.digest)
+                continue
+            manifest = self.states[item.stage.id].manifest
+            assert manifest is not None
+            found[name] = (self.store.folder(manifest.kind, manifest.key) / item.path, manifest.content(item.path))
+        return found
+
+    def ready(self) -> list[State]:
+        """Stages that could start now, those that most work waits for first."""
+        order = list(KINDS)
+        ready = [state for state in self.states.values() if state.status == "waiting" and state.key is not None]
+        return sorted(ready, key=lambda state: order.index(state.stage.kind.name))
+
+    def job(self, state: State, runtime: Runtime) -> Job:
+        """What a worker needs to perform a ready stage."""
+        assert state.key is not None
+        stage = state.stage
+        return Job(
+            self.store.root, stage.kind.name, state.key, stage.spec_json, self.inputs(state), stage.cpus, runtime
+        )
+
+    def start(self, state: State) -> None:
+        """Marks a stage as running."""
+        state.status, state.began = "running", time.monotonic()
+
+    def finish(self, state: State, manifest: Manifest) -> None:
+        """Marks a stage as done, with its artifact, and finds what has become ready, cached or impossible."""
+        self._complete(state, manifest, "done")
+        self.refresh()
+
+    def fail(self, state: State, reason: str) -> None:
+        """Marks a stage as failed; what depends on it is skipped, everything else goes on."""
+        state.status, state.reason = "failed", reason
+        self.refresh()
+
+    def _complete(self, state: State, manifest: Manifest, status: Status) -> None:
+        state.manifest, state.reason = manifest, manifest.reason
+        state.status = status if manifest.outcome == "ok" else "diverged"
+
+    @property
+    def unfinished(self) -> list[State]:
+        """Stages that have not ended."""
+        return [state for state in self.states.values() if state.status not in ENDED]

@@ -1,0 +1,155 @@
+"""Runs the stages of a board on Ray, or here one after another. The only module that knows Ray."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.artifacts import Manifest
+from harness.board import Board, State
+from harness.perform import Job, perform
+from harness.stage import Runtime, Stage
+from results.errors import UserError
+
+if TYPE_CHECKING:
+    import ray
+
+RuntimeFor = Callable[[Stage], Runtime]
+Tick = Callable[[], None]
+
+
+def run_here(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -> None:
+    """Performs every stage in this process, one after another (for debuggers and tests)."""
+    while ready := board.ready():
+        state = ready[0]
+        board.start(state)
+        tick()
+        try:
+            manifest = perform(board.job(state, runtime_for(state.stage)))
+        except Exception as error:
+            board.fail(state, describe(error))
+        else:
+            assert manifest is not None
+            board.finish(state, manifest)
+        tick()
+
+
+def run_on_ray(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -> None:
+    """Performs the stages as Ray tasks: on this machine, or on the cluster that RAY_ADDRESS names.
+
+    Raises UserError, before anything starts, where a stage asks for more than the cluster has.
+    """
+    if not board.unfinished:
+        return
+    ray = _connect()
+    try:
+        cluster = ray.cluster_resources()
+        _check_resources([state.stage for state in board.unfinished], cluster)
+        _drive(board, runtime_for, tick, free=cluster.get("CPU", 1.0))
+    finally:
+        ray.shutdown()
+
+
+def describe(error: BaseException) -> str:
+    """One line that says why a stage failed."""
+    cause = getattr(error, "cause", None) or error
+    first = next(iter(str(cause).strip().splitlines()), "")
+    return first if isinstance(cause, UserError) else f"{type(cause).__name__}: {first}"
+
+
+def _connect() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    import ray
+
+    ray.init(
+        address=os.environ.get("RAY_ADDRESS"),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        configure_logging=True,
+    )
+    return ray
+
+
+def _check_resources(stages: list[Stage], cluster: dict[str, float]) -> None:
+    for stage in stages:
+        for name, wanted in (("CPU", stage.cpus * stage.devices), ("GPU", stage.gpus * stage.devices)):
+            there = cluster.get(name, 0.0)
+            if wanted > there:
+                raise UserError(
+                    f"{stage.label} wants {wanted} {name}s and the cluster has {there:g}: it could never start; "
+                    "ask for fewer devices in the profile or give Ray more"
+                )
+
+
+def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> None:
+    """Keeps as many stages in flight as there are CPUs, so that the board, not Ray's queue, decides what comes first."""
+    import ray
+
+    running: dict[ray.ObjectRef[Manifest], State] = {}
+    while True:
+        for state in board.ready():
+            wanted = state.stage.cpus * state.stage.devices
+            if running and wanted > free:
+                continue
+            free -= wanted
+            running[_submit(board.job(state, runtime_for(state.stage)), state.stage)] = state
+            board.start(state)
+        if not running:
+            return
+        tick()
+        done, _ = ray.wait(list(running), timeout=0.5)
+        for reference in done:
+            state = running.pop(reference)
+            free += state.stage.cpus * state.stage.devices
+            try:
+                board.finish(state, ray.get(reference))
+            except (ray.exceptions.RayError, UserError) as error:
+                board.fail(state, describe(error))
+        tick()
+
+
+def _submit(job: Job, stage: Stage) -> "ray.ObjectRef[Manifest]":
+    import ray
+
+    if stage.devices > 1:
+        # the task itself only waits: its workers are what takes the devices
+        return ray.remote(num_cpus=0, max_retries=0)(_perform_together).remote(job, stage.devices, stage.gpus)
+    # a worker that dies (a machine lost, memory run out) is tried once more, and training goes on from its checkpoint
+    return ray.remote(num_cpus=stage.cpus, num_gpus=stage.gpus, max_retries=1)(_perform_one).remote(job)
+
+
+def _perform_one(job: Job) -> Manifest:
+    manifest = perform(job)
+    assert manifest is not None
+    return manifest
+
+
+def _perform_together(job: Job, devices: int, gpus: int) -> Manifest:
+    """Performs a stage in several processes that share one torch.distributed group, through Ray Train."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    from harness.artifacts import ArtifactStore
+
+    def worker(_: dict[str, Any]) -> None:
+        from ray.train import get_context
+
+        perform(job, rank=get_context().get_world_rank())
+
+    TorchTrainer(
+        worker,
+        train_loop_config={},
+        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=devices,
+            use_gpu=gpus > 0,
+            resources_per_worker={"CPU": job.cpus, "GPU": gpus} if gpus else {"CPU": job.cpus},
+        ),
+        run_config=RunConfig(storage_path=str(job.root.parent / "ray"), name=job.key[:12]),
+    ).fit()
+    manifest = ArtifactStore(job.root).find(job.kind, job.key)
+    if manifest is None:
+        raise RuntimeError("the workers ended without an artifact")
+    return manifest

@@ -1,0 +1,32 @@
+"""Held-out likelihood and distance from the base: the same for every model, whatever it was trained on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.stage import Runtime, StageKind
+from results.rows import write_scores
+
+
+class ProbesSpec(BaseModel):
+    """How the forward pass is cut."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    micro_batch_tokens: Annotated[int, Field(gt=0)] = 4096
+
+
+def run(spec: ProbesSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
+    """Writes the score rows. Inputs: `model`, `base`, `demonstrations` (held out), and perhaps `pairs` (held out)."""
+    from eval_suites.probes import probe
+    from trainers.models import load_model
+    from trainers.tokens import TokenizedSet
+
+    sets = {name: TokenizedSet.load(inputs[name]) for name in ("demonstrations", "pairs") if name in inputs}
+    model, base = load_model(inputs["model"]), load_model(inputs["base"])
+    write_scores(out, *probe(model, base, sets["demonstrations"], sets.get("pairs"), spec.micro_batch_tokens))
+
+
+PROBES = StageKind("probes", 1, run, ProbesSpec, libraries=("torch", "transformers"))

@@ -1,0 +1,164 @@
+"""The two boards of lm-eval tasks: `micro_old` asks what pretraining taught, `micro_new` what post-training should teach.
+
+All prompts are plain text ("question : … answer :"), without a chat template and without examples. lm-eval finds no
+file relative to a task, so the world holds the tasks with a placeholder and `task_folder` fills it in for one run.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import yaml
+
+from harness.microworld.files import write_rows, write_text
+from harness.microworld.forms import render
+from harness.microworld.instructions import Conversation, question
+from harness.microworld.operations import OPERATIONS, Words
+from harness.microworld.post_training import Row
+from harness.microworld.responders import wrong_content
+from harness.microworld.sampling import World, distinct, in_some_forms, stream
+from harness.microworld.tasks import Task, right_answer, solve
+from harness.microworld.words import EOS
+from results.digest import Json
+from results.errors import UserError
+
+FOLDER_PLACEHOLDER = "${FOLDER}"
+GROUPS = {
+    "micro_old": ("micro_facts", "micro_skills", "micro_addition"),
+    "micro_new": ("micro_forms", "micro_compositions", "micro_followups"),
+}
+CHOICES = 4  # as ARC has
+
+
+@dataclass(frozen=True)
+class _Board:
+    """One task: how its items are drawn, and, where it is generated, what ends a generation (None: multiple choice)."""
+
+    draw: Callable[[World, Random], Conversation]
+    stops: tuple[str, ...] | None = None
+
+
+def write_boards(world: World, folder: Path) -> None:
+    """Writes the tasks' YAML files and their items."""
+    for group, tasks in GROUPS.items():
+        write_text(folder / f"{group}.yaml", _yaml({"group": group, "task": list(tasks), "metadata": {"version": 1.0}}))
+    for name, board in _BOARDS.items():
+        write_text(folder / f"{name}.yaml", _yaml(_task(name, board)))
+        write_rows(folder / f"{name}.jsonl", _items(world, name, board))
+
+
+def task_folder(world: Path, out: Path) -> Path:
+    """Makes in `out` a folder for lm-eval's `include_path`, whose tasks read the items of the world in folder `world`.
+
+    Raises UserError where `world` holds no boards.
+    """
+    source = world.resolve() / "open_llm"
+    tasks = sorted(source.glob("*.yaml"))
+    if not tasks:
+        raise UserError(f"{world}: no microworld here (open_llm/*.yaml is missing); give the folder build_world wrote")
+    for task in tasks:
+        write_text(out / task.name, task.read_text(encoding="utf-8").replace(FOLDER_PLACEHOLDER, str(source)))
+    return out
+
+
+def _task(name: str, board: _Board) -> dict[str, Json]:
+    """lm-eval's description of one task."""
+    shared: dict[str, Json] = {
+        "task": name,
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": f"{FOLDER_PLACEHOLDER}/{name}.jsonl"}},
+        "test_split": "test",
+        "num_fewshot": 0,
+        "doc_to_text": "{{question}}",
+        "doc_to_target": "answer",
+        "metadata": {"version": 1.0},
+    }
+    if board.stops is None:
+        return {
+            **shared,
+            "output_type": "multiple_choice",
+            "doc_to_choice": "choices",
+            "metric_list": [_mean("acc"), _mean("acc_norm")],
+        }
+    # The full stop that ends an answer in plain text belongs to neither side.
+    ignored = {"regexes_to_ignore": [r"^\s+", r"\s*\.?\s*$"]}
+    return {
+        **shared,
+        "output_type": "generate_until",
+        "generation_kwargs": {"until": board.stops, "max_gen_toks": 24, "do_sample": False},
+        "metric_list": [{**_mean("exact_match"), **ignored}],
+    }
+
+
+def _mean(metric: str) -> dict[str, Json]:
+    return {"metric": metric, "aggregation": "mean", "higher_is_better": True}
+
+
+def _items(world: World, name: str, board: _Board) -> Iterator[Row]:
+    """Generated: question, answer. Multiple choice: question, choices, answer (the place of the right choice)."""
+    rng = stream(world.spec, name)
+    for asked in distinct(lambda: board.draw(world, rng), world.spec.board_items, set()):
+        said: list[str] = []
+        for turn in asked:
+            said += [turn.instruction, right_answer(turn.task)]
+        prompt, right = question(*said[:-1]), said[-1]
+        if board.stops is not None:
+            yield {"question": prompt, "answer": right}
+        else:
+            choices = [right, *_wrong_choices(rng, asked)]
+            rng.shuffle(choices)
+            yield {"question": prompt, "choices": choices, "answer": choices.index(right)}
+
+
+def _wrong_choices(rng: Random, asked: Conversation) -> list[str]:
+    """Different wrong answers, the tempting ones first: only one of two steps done, the answer before, other content."""
+    task = asked[-1].task
+    tempting: list[Words] = []
+    if len(task.operations) == 2:
+        first, second = (OPERATIONS[name].apply for name in task.operations)
+        tempting = [render(first(task.operands), task.forms), render(second(task.operands), task.forms)]
+    before = [tuple(right_answer(turn.task).split()) for turn in asked[:-1]]
+    right = render(solve(task), task.forms)
+    wrong = [words for words in dict.fromkeys([*before, *tempting]) if words != right][: CHOICES - 1]
+    while len(wrong) < CHOICES - 1:
+        made_up = render(wrong_content(rng, task), task.forms)
+        if made_up not in wrong:
+            wrong.append(made_up)
+    return [" ".join(words) for words in wrong]
+
+
+def _yaml(value: dict[str, Json]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=1000)
+
+
+def _alone(world: World, rng: Random, task: Task) -> Conversation:
+    return world.conversation(rng, "test", task, 1)
+
+
+def _addition(world: World, rng: Random) -> Conversation:
+    while (task := world.skill(rng, "test")).operations != ("add",):
+        pass
+    return _alone(world, rng, task)
+
+
+def _skill(world: World, rng: Random) -> Conversation:
+    while (task := world.skill(rng, "test")).operations == ("add",):
+        pass
+    return _alone(world, rng, task)
+
+
+def _in_forms(world: World, rng: Random) -> Conversation:
+    return _alone(world, rng, in_some_forms(rng, world.skill(rng, "test"), rng.choice((1, 2))))
+
+
+_PLAIN_END = ("question", EOS)
+_BOARDS = {
+    "micro_facts": _Board(lambda world, rng: _alone(world, rng, world.fact(rng, "test"))),
+    "micro_skills": _Board(_skill),
+    "micro_addition": _Board(_addition, stops=(" .", *_PLAIN_END)),
+    # A sentence holds a full stop, so only the next question or the end ends a form.
+    "micro_forms": _Board(_in_forms, stops=_PLAIN_END),
+    "micro_compositions": _Board(lambda world, rng: _alone(world, rng, world.composition(rng, "test"))),
+    "micro_followups": _Board(lambda world, rng: world.conversation(rng, "test", world.skill(rng, "test"), 2)),
+}

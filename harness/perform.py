@@ -1,0 +1,108 @@
+"""Performs one stage, from inputs and a spec to a complete artifact: here, in a Ray worker or in a debugger."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.artifacts import ArtifactStore, Manifest, list_files, provenance
+from harness.kinds import KINDS
+from harness.stage import Runtime
+from results.digest import Json
+
+PROGRESS = "progress.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage whose inputs are all there: what a worker needs to perform it.
+
+    inputs: for each input its path and content digest
+    """
+
+    root: Path
+    kind: str
+    key: str
+    spec: Json
+    inputs: Mapping[str, tuple[Path, str]]
+    cpus: int
+    runtime: Runtime
+
+
+def perform(job: Job, rank: int = 0) -> Manifest | None:
+    """Makes the job's artifact unless it is there; returns its manifest (None on ranks other than 0).
+
+    Output goes to a partial folder that gets its final name when the manifest is in it. A resumable stage finds in that
+    folder what an interrupted attempt left; any other starts in an empty one.
+    """
+    store = ArtifactStore(job.root)
+    if rank:
+        _run(job, store, lambda done, total: None, leads=False)
+        return None
+    with store.lock(job.kind, job.key):
+        return store.find(job.kind, job.key) or _make(job, store)
+
+
+def _make(job: Job, store: ArtifactStore) -> Manifest:
+    kind = KINDS[job.kind]
+    partial = store.partial(job.kind, job.key)
+    if not kind.resumable:
+        shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, exist_ok=True)
+    started, clock = datetime.now(UTC), time.monotonic()
+    ended = _run(job, store, _reporter(partial / PROGRESS), leads=True)
+    (partial / PROGRESS).unlink(missing_ok=True)
+    for checkpoint in partial.glob("checkpoint*"):
+        shutil.rmtree(checkpoint)
+    manifest = Manifest(
+        kind=job.kind,
+        kind_version=kind.version,
+        key=job.key,
+        spec=job.spec if isinstance(job.spec, dict) else {},
+        inputs={name: digest for name, (_, digest) in job.inputs.items()},
+        files=list_files(partial),
+        outcome=ended.outcome if ended else "ok",
+        reason=ended.reason if ended else "",
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - clock, 3),
+        **provenance(kind.libraries).model_dump(),
+    )
+    store.complete(manifest)
+    return manifest
+
+
+def _run(job: Job, store: ArtifactStore, report: Callable[[int, int], None], leads: bool):  # type: ignore[no-untyped-def]
+    kind = KINDS[job.kind]
+    _pin_threads(job.cpus)
+    spec = kind.spec.model_validate(job.spec)
+    runtime = replace(job.runtime, report=report, leads=leads)
+    inputs = {name: path for name, (path, _) in job.inputs.items()}
+    return kind.run(spec, inputs, store.partial(job.kind, job.key), runtime)
+
+
+def _pin_threads(cpus: int) -> None:
+    # Two busy processes with two threads each run many times slower than with one each on the same cores.
+    os.environ["OMP_NUM_THREADS"] = str(cpus)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+
+    torch.set_num_threads(cpus)
+
+
+def _reporter(path: Path) -> Callable[[int, int], None]:
+    """A function that leaves `done` of `total` where the driver sees it, at most once a second."""
+    last = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 1.0:
+            last = time.monotonic()
+            fresh = path.with_suffix(".new")
+            fresh.write_text(json.dumps([done, total]), encoding="utf-8")
+            fresh.replace(path)
+
+    return report

@@ -1,0 +1,247 @@
+"""A profile expanded into stages and arms. Arms that share a stage share it in the graph."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from harness.artifacts import folder_digest
+from harness.kinds import BASE, BOARDS, DATA, GENERATE, JUDGE, PROBES, REFERENCE, TOKENIZER, TRAIN, WIN_RATE
+from harness.kinds import WORLD as WORLD_KIND
+from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
+from harness.kinds.boards import BoardsSpec
+from harness.kinds.data import DataSpec, SourceView
+from harness.kinds.generate import GenerateSpec
+from harness.kinds.judge import JudgeStageSpec
+from harness.kinds.probes import ProbesSpec
+from harness.kinds.reference import ReferenceSpec
+from harness.kinds.tokenizer import TokenizerSpec
+from harness.kinds.win_rate import WinRateSpec
+from harness.profile import WORLD, Dataset, Profile, Step
+from harness.stage import External, Input, Produced, Stage
+from results.digest import file_digest
+from results.errors import UserError
+from trainers.datasets.sources import expand
+from trainers.objectives import find_objective
+from trainers.spec import TrainSpec
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method at one seed: the stage that makes its model, and the stages that score it."""
+
+    name: str
+    seed: int
+    responses: int
+    model: Stage
+    scores: tuple[Stage, ...]
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage that this arm depends on, inputs before users."""
+        return in_order(self.scores or (self.model,))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arms of a profile and all their stages, inputs before users."""
+
+    profile: Profile
+    arms: tuple[Arm, ...]
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        return in_order(stage for arm in self.arms for stage in (arm.model, *arm.scores))
+
+
+def in_order(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """The stages and all above them, each once, inputs before users."""
+    found: dict[str, Stage] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage.id not in found:
+            for parent in stage.parents:
+                visit(parent)
+            found[stage.id] = stage
+
+    for stage in stages:
+        visit(stage)
+    return tuple(found.values())
+
+
+def make_plan(profile: Profile, methods: Iterable[str] | None = None) -> Plan:
+    """Expands a checked profile; `methods` keeps only some of its methods.
+
+    Raises UserError where a file that the profile names does not exist.
+    """
+    return _Planner(profile).plan(tuple(methods) if methods is not None else tuple(profile.methods))
+
+
+@dataclass(frozen=True)
+class _Planner:
+    profile: Profile
+    _stages: dict[str, Stage] = field(default_factory=dict)
+
+    def plan(self, methods: tuple[str, ...]) -> Plan:
+        base = Arm("base", self.profile.seeds[0], 0, self.base, self.scores(Produced(self.base, "model"), "base"))
+        arms = [base]
+        for name in methods:
+            for seed in self.profile.seeds:
+                model = Produced(self.base, "model")
+                for number, step in enumerate(self.profile.steps(name)):
+                    model = Produced(self.train(step, model, seed, f"{name} step {number + 1} seed {seed}"), "model")
+                label = f"{name} seed {seed}"
+                arms.append(Arm(name, seed, self.profile.responses(name), model.stage, self.scores(model, label)))
+        return Plan(self.profile, tuple(arms))
+
+    def add(self, stage: Stage) -> Stage:
+        return self._stages.setdefault(stage.id, stage)
+
+    @cached_property
+    def world(self) -> Stage:
+        if self.profile.world is None:
+            raise UserError(f"{self.profile.name}: world: is missing")
+        return self.add(Stage(WORLD_KIND, self.profile.world, label="world", work=self.profile.world.documents))
+
+    def place(self, path: str) -> Input:
+        """A file or folder, of the world's or the user's."""
+        if path.startswith(WORLD):
+            return Produced(self.world, path.removeprefix(WORLD))
+        location = Path(expand(path))
+        if not location.exists():
+            raise UserError(f"{self.profile.name}: {path}: no such file or folder")
+        return External(location, file_digest(location) if location.is_file() else folder_digest(location))
+
+    def sources(self, dataset: Dataset) -> tuple[tuple[SourceView, ...], dict[str, Input]]:
+        views, inputs = [], {}
+        for i, source in enumerate(dataset.sources):
+            fields = source.model_dump(exclude={"file"})
+            if source.file is not None:
+                inputs[f"source{i}"] = self.place(source.file)
+                fields["input"] = f"source{i}"
+            views.append(SourceView(**fields))
+        return tuple(views), inputs
+
+    @cached_property
+    def tokenizer(self) -> Input:
+        wanted = self.profile.base.tokenizer
+        if self.profile.base.checkpoint is not None:
+            return Produced(self.base, "model")
+        if isinstance(wanted, str):
+            return self.place(wanted)
+        views: list[SourceView] = []
+        inputs: dict[str, Input] = {}
+        for name, dataset in self.profile.data.items():
+            for view, item in zip(*self._flat(dataset), strict=True):
+                inputs[f"{name}.{view.input}"] = item
+                views.append(view.model_copy(update={"input": f"{name}.{view.input}"}))
+        spec = TokenizerSpec(vocabulary=wanted or 0, sources=tuple(views))
+        return Produced(self.add(Stage(TOKENIZER, spec, inputs, label="tokenizer")))
+
+    def _flat(self, dataset: Dataset) -> tuple[list[SourceView], list[Input]]:
+        views, inputs = self.sources(dataset)
+        local = [view for view in views if view.input is not None]
+        return local, [inputs[str(view.input)] for view in local]
+
+    def data(self, dataset: Dataset, label: str) -> Stage:
+        views, inputs = self.sources(dataset)
+        spec = DataSpec(sources=views, max_length=dataset.max_length)
+        return self.add(Stage(DATA, spec, {**inputs, "tokenizer": self.tokenizer}, label=f"data {label}"))
+
+    @cached_property
+    def base(self) -> Stage:
+        source = self.profile.base
+        if source.checkpoint is not None or source.shape is None:
+            folder = Path(expand(str(source.checkpoint)))
+            local = folder.is_dir()
+            hub = None if local else source.checkpoint
+            checkpoint = BaseSpec(base=Checkpoint(hub=hub, revision=source.revision))
+            inputs = {"checkpoint": self.place(str(source.checkpoint))} if local else {}
+            return self.add(Stage(BASE, checkpoint, inputs, label="base"))
+        if source.pretrain is None:
+            spec = BaseSpec(base=Random(shape=source.shape, init_seed=source.seed))
+            return self.add(Stage(BASE, spec, {"tokenizer": self.tokenizer}, label="base"))
+        text = source.pretrain
+        training = TrainSpec(
+            objective="sft",
+            objective_digest=find_objective("sft").digest,
+            learning_rate=text.learning_rate,
+            budget=text.budget,
+            optimizer=text.optimizer,
+            seed=source.seed,
+            devices=text.devices,
+            precision=self.profile.precision,
+            micro_batch_tokens=text.micro_batch_tokens,
+        )
+        spec = BaseSpec(base=Pretrained(shape=source.shape, init_seed=source.seed, training=training))
+        data = Produced(self.data(text.data, "pretraining"))
+        inputs = {"tokenizer": self.tokenizer, "data": data}
+        work = text.budget.responses / text.devices
+        return self.add(Stage(BASE, spec, inputs, label="base pretraining", work=work, devices=text.devices))
+
+    def reference(self, model: Produced, data: Produced, label: str) -> Stage:
+        spec = ReferenceSpec(micro_batch_tokens=self.profile.micro_batch_tokens)
+        return self.add(Stage(REFERENCE, spec, {"model": model, "data": data}, label=f"reference {label}"))
+
+    def train(self, step: Step, start: Produced, seed: int, label: str) -> Stage:
+        objective = find_objective(step.objective)
+        budget = self.profile.budgets[step.budget]
+        data = Produced(self.data(self.profile.data[step.data], step.data))
+        inputs: dict[str, Input] = {"start": start, "data": data}
+        reference = start if step.reference == "start" else Produced(self.base, "model")
+        if objective.needs_reference:
+            inputs["reference"] = Produced(self.reference(reference, data, label))
+        spec = TrainSpec(
+            objective=step.objective,
+            objective_digest=objective.digest,
+            settings=step.settings,
+            learning_rate=step.learning_rate,
+            budget=budget,
+            optimizer=self.profile.optimizer,
+            seed=seed,
+            precision=self.profile.precision,
+            micro_batch_tokens=self.profile.micro_batch_tokens,
+            reference_is_start=objective.needs_reference and reference == start,
+        )
+        return self.add(Stage(TRAIN, spec, inputs, label=label, work=budget.responses))
+
+    def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
+        suites, found = self.profile.suites, []
+        if suites.alpaca_eval:
+            found.append(self.alpaca_eval(model, label))
+        if suites.boards:
+            tasks: Mapping[str, Input] = {"tasks": self.place(suites.boards.tasks)} if suites.boards.tasks else {}
+            spec = BoardsSpec(groups=suites.boards.groups, limit=suites.boards.limit)
+            found.append(self.add(Stage(BOARDS, spec, {"model": model, **tasks}, label=f"boards {label}")))
+        if suites.probes:
+            found.append(self.probes(model, label))
+        return tuple(found)
+
+    def alpaca_eval(self, model: Produced, label: str) -> Stage:
+        suite = self.profile.suites.alpaca_eval
+        assert suite is not None
+        spec = GenerateSpec(sampling=suite.sampling, limit=suite.limit)
+        instructions = self.place(suite.instructions)
+        inputs: dict[str, Input] = {"model": model, "instructions": instructions}
+        answers = Produced(self.add(Stage(GENERATE, spec, inputs, label=f"answers {label}")), "outputs.json")
+        judged: dict[str, Input] = {"outputs": answers, "baseline": self.place(suite.baseline)}
+        rubric = None
+        if self.profile.world is not None and suite.judge.base_url is None:
+            judged["rubric"] = self.place(f"{WORLD}rubric.jsonl")
+            rubric = self.profile.world.judge.model_dump(mode="json")
+        judge = JudgeStageSpec(judge=suite.judge, rubric=rubric)
+        annotations = Produced(self.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
+        both: dict[str, Input] = {"outputs": answers, "annotations": annotations}
+        return self.add(Stage(WIN_RATE, WinRateSpec(), both, label=f"win rate {label}"))
+
+    def probes(self, model: Produced, label: str) -> Stage:
+        suite = self.profile.suites.probes
+        assert suite is not None
+        inputs: dict[str, Input] = {"model": model, "base": Produced(self.base, "model")}
+        for role, name in (("demonstrations", suite.demonstrations), ("pairs", suite.pairs)):
+            if name is not None:
+                inputs[role] = Produced(self.data(self.profile.data[name], name))
+        spec = ProbesSpec(micro_batch_tokens=self.profile.micro_batch_tokens)
+        return self.add(Stage(PROBES, spec, inputs, label=f"probes {label}"))

@@ -1,0 +1,209 @@
+"""Profiles: one YAML file says which base, data, methods, budgets, suites and judge make one study."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eval_suites.engine import Sampling
+from eval_suites.judge import JudgeSpec
+from harness.microworld.spec import WorldSpec
+from results.errors import UserError
+from trainers.datasets.sources import Source
+from trainers.spec import AdamW, Budget, LlamaShape
+
+WORLD = "world:"  # begins a path inside the microworld's files
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dataset(_Frozen):
+    """Sources put after each other. Records of more than `max_length` tokens are dropped and counted."""
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    max_length: Positive
+
+
+class BaseModelSource(_Frozen):
+    """Where the base comes from: a checkpoint (local folder or hub id), or a shape with a tokenizer.
+
+    tokenizer: `world:` folder, local folder, or the size of a byte-level BPE vocabulary learned from the study's data
+    pretrain:  with a shape, the plain text to train it on; without it the weights stay random
+    """
+
+    checkpoint: str | None = None
+    revision: str | None = None
+    shape: LlamaShape | None = None
+    tokenizer: str | Positive | None = None
+    pretrain: "Pretraining | None" = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.checkpoint is None) == (self.shape is None):
+            raise ValueError("a base has either a 'checkpoint' or a 'shape'")
+        if self.shape is not None and self.tokenizer is None:
+            raise ValueError("a base with a 'shape' needs a 'tokenizer'")
+        return self
+
+
+class Pretraining(_Frozen):
+    """Plain text and how it is learned."""
+
+    data: Dataset
+    learning_rate: Annotated[float, Field(gt=0)]
+    budget: Budget
+    optimizer: AdamW = AdamW()
+    devices: Positive = 1
+    micro_batch_tokens: Positive = 4096
+
+
+class Step(_Frozen):
+    """One training step. `reference` is the model the step starts from, or the base."""
+
+    objective: str
+    data: str
+    budget: str
+    learning_rate: Annotated[float, Field(gt=0)]
+    settings: dict[str, float | int | str | bool] = {}
+    reference: Literal["start", "base"] = "start"
+
+
+class Method(_Frozen):
+    """A recipe: steps, each a training step or the name of a method whose steps come first."""
+
+    steps: tuple[Step | str, ...]
+    about: str = ""
+
+
+class AlpacaEval(_Frozen):
+    """Instructions to answer and the answers to beat."""
+
+    instructions: str
+    baseline: str
+    sampling: Sampling
+    limit: Positive | None = None
+    judge: JudgeSpec
+
+
+class Boards(_Frozen):
+    """lm-eval groups; `tasks` is a folder of a study's own tasks."""
+
+    groups: Annotated[tuple[str, ...], Field(min_length=1)]
+    tasks: str | None = None
+    limit: Positive | None = None
+
+
+class Probes(_Frozen):
+    """Held-out datasets: no method may train on them."""
+
+    demonstrations: str
+    pairs: str | None = None
+
+
+class Suites(_Frozen):
+    """The benchmarks of a study; what is left out is not run."""
+
+    alpaca_eval: AlpacaEval | None = None
+    boards: Boards | None = None
+    probes: Probes | None = None
+
+
+class Columns(_Frozen):
+    """Which score ranks the leaderboard, and which arm the others are compared with."""
+
+    main: str
+    baseline: Name
+
+
+class Profile(_Frozen):
+    """A study."""
+
+    name: Name
+    title: str
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    world: WorldSpec | None = None
+    base: BaseModelSource
+    data: dict[Name, Dataset]
+    budgets: dict[Name, Budget]
+    methods: dict[Name, Method]
+    comparisons: dict[Name, tuple[Name, ...]] = {}
+    optimizer: AdamW = AdamW()
+    precision: Literal["float32", "bf16"] = "float32"
+    micro_batch_tokens: Positive = 4096
+    suites: Suites
+    leaderboard: Columns
+
+    def steps(self, method: str) -> tuple[Step, ...]:
+        """The training steps of a method, those of the methods it builds on first."""
+        flat: list[Step] = []
+        for step in self.methods[method].steps:
+            flat += self.steps(step) if isinstance(step, str) else (step,)
+        return tuple(flat)
+
+    def responses(self, method: str) -> int:
+        """Responses that a method sees in all its steps."""
+        return sum(self.budgets[step.budget].responses for step in self.steps(method))
+
+
+def find_profile(name: str) -> Path:
+    """The file of a profile: a path, or the name of one that is shipped. Raises UserError where there is none."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        if not Path(name).is_file():
+            raise UserError(f"profile {name}: no such file")
+        return Path(name)
+    shipped = Path(str(files("harness") / "profiles"))
+    if not (shipped / f"{name}.yaml").is_file():
+        names = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
+        raise UserError(f"there is no profile {name!r}; there are {names}; a file of your own ends in .yaml")
+    return shipped / f"{name}.yaml"
+
+
+def load_profile(path: Path) -> Profile:
+    """Reads a profile. Raises UserError with one line that says where it is wrong and what would be right."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path.name}: a profile is a mapping with name, seeds, base, data, methods …")
+    try:
+        profile = Profile.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {explain(error)}") from None
+    return profile
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault that pydantic found, in one line: where, what, and how many more there are."""
+    faults = error.errors(include_url=False)
+    # of a union's many complaints the one that went deepest is about what the user meant
+    fault = max(faults, key=lambda fault: len(fault["loc"]))
+    place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and re.match(r"[A-Z]", part)))
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "no such key"
+    elif fault["type"] == "missing":
+        message = "is missing"
+    elif not isinstance(fault["input"], dict | list):
+        message = f"{fault['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{place}: {message}" if place else message
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error and not the last one wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,120 @@
+"""A stage: one cached step of a plan, identified by what can change its output and by nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from results.digest import Json, digest
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a stage may use but what cannot change its output: where services are, where to report, how many threads."""
+
+    report: Callable[[int, int], None] = lambda done, total: None
+    judge_url: str | None = None
+    judge_answers: Path = Path("judge.sqlite")
+    checkpoint_seconds: float = 30.0
+    leads: bool = True
+
+
+class Ended(NamedTuple):
+    """A stage that ended early with a result of its own, such as `diverged`; what depends on it is skipped."""
+
+    outcome: str
+    reason: str
+
+
+StageFunction = Callable[[Any, Mapping[str, Path], Path, Runtime], Ended | None]
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """The code of a stage. `version` rises when the code gives another output for the same spec and inputs.
+
+    libraries: distributions whose version can change the output, and so belongs to the key
+    resumable: whether a stopped stage goes on from what it left in its folder
+    """
+
+    name: str
+    version: int
+    run: StageFunction
+    spec: type[BaseModel]
+    libraries: tuple[str, ...] = ()
+    resumable: bool = False
+
+
+class Produced(NamedTuple):
+    """An input that another stage makes: its artifact, or one file or folder inside."""
+
+    stage: "Stage"
+    path: str = ""
+
+
+class External(NamedTuple):
+    """An input that lies outside: a file or folder of the user's, identified by its content."""
+
+    location: Path
+    digest: str
+
+
+Input = Produced | External
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One node of a plan. `label`, `work` and resources are for people and schedulers, no part of its identity.
+
+    work: a rough size in the kind's own unit (tokens to train, answers to judge), for estimates of time
+    """
+
+    kind: StageKind
+    spec: BaseModel
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    label: str = ""
+    work: float = 1.0
+    cpus: int = 1
+    gpus: int = 0
+    devices: int = 1
+
+    @cached_property
+    def id(self) -> str:
+        """Digest of the whole graph above this stage: two arms that ask for the same stage share it."""
+        return digest(
+            {
+                "kind": self.kind.name,
+                "version": self.kind.version,
+                "spec": self.spec_json,
+                "inputs": {
+                    name: item.digest if isinstance(item, External) else [item.stage.id, item.path]
+                    for name, item in self.inputs.items()
+                },
+            }
+        )
+
+    @cached_property
+    def spec_json(self) -> Json:
+        dumped: Json = self.spec.model_dump(mode="json")
+        return dumped
+
+    @property
+    def parents(self) -> list["Stage"]:
+        """The stages that must be complete before this one."""
+        return [item.stage for item in self.inputs.values() if isinstance(item, Produced)]
+
+    def key(self, contents: Mapping[str, str]) -> str:
+        """The artifact's name: digest of code version, spec, library versions and the content digest of each input."""
+        return digest(
+            {
+                "kind": self.kind.name,
+                "version": self.kind.version,
+                "spec": self.spec_json,
+                "libraries": {name: version(name) for name in self.kind.libraries},
+                "inputs": dict(contents),
+            }
+        )

@@ -1,0 +1,287 @@
+"""The results store: profiles, arms, stages, scores and items in one relational database.
+
+Every `record_…` is one transaction and an upsert by identity: recording the same again changes nothing, and a writer killed
+inside one leaves nothing of it. Arms are named to it by their Arm record, of which only the identity counts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import fsum, isclose, sqrt
+from pathlib import Path
+from typing import NamedTuple, Self, TypeVar
+
+from sqlalchemy import Engine, Select, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from results.database import open_engine, upsert, writing
+from results.errors import UserError
+from results.records import Arm, CurvePoint, Profile, Stage
+from results.rows import Item, Score
+from results.schema import ArmRow, ArmStageRow, Base, CurveRow, ItemRow, ProfileRow, ScoreRow, StageRow
+
+_Record = TypeVar("_Record", Profile, Arm, CurvePoint)
+
+
+class ArmKey(NamedTuple):
+    """An arm within its profile."""
+
+    name: str
+    seed: int
+
+
+class Trained(NamedTuple):
+    """What a stage was trained on, by the end of its curve: examples and supervised tokens."""
+
+    examples: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class StoredScore:
+    """A score as its items make it now: value, standard error and n_scored are recomputed from them on every read.
+
+    `values` are the items' values by item id where the metric is a mean of items, else None.
+    """
+
+    arm: ArmKey
+    stage: str
+    score: Score
+    values: Mapping[str, float] | None
+
+
+class Store:
+    """An open store; a context manager that closes its connections."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url_or_path: str | Path, *, create: bool = True) -> Self:
+        """Opens a SQLite file or a postgresql:// URL and makes its tables where there are none.
+
+        Raises UserError where the database cannot be opened, has another schema, or is absent and `create` is false.
+        """
+        return cls(open_engine(url_or_path, create))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record_profile(self, profile: Profile) -> None:
+        """Keeps the first `created`; a name stands for the version that was recorded last."""
+        row = profile.model_dump() | {"recorded": datetime.now(UTC)}
+        with writing(self.engine) as session:
+            upsert(session, ProfileRow, row, identity=("digest",), keep=("created",))
+
+    def record_arm(self, arm: Arm) -> None:
+        with writing(self.engine) as session:
+            upsert(session, ArmRow, arm.model_dump(), identity=("profile", "name", "seed"))
+
+    def record_stage(self, stage: Stage, arms: Iterable[Arm] = ()) -> None:
+        """Records a stage, and that `arms` (recorded before) go through it."""
+        with writing(self.engine) as session:
+            upsert(session, StageRow, stage.model_dump(), identity=("key",))
+            for arm in arms:
+                link = {"arm_id": _arm_id(session, arm), "stage_key": stage.key}
+                upsert(session, ArmStageRow, link, identity=("arm_id", "stage_key"))
+
+    def record_curve(self, stage_key: str, points: Iterable[CurvePoint]) -> None:
+        """Makes `points` the whole training curve of a recorded stage."""
+        with writing(self.engine) as session:
+            session.execute(delete(CurveRow).where(CurveRow.stage_key == stage_key))
+            if rows := [{"stage_key": stage_key, **point.model_dump()} for point in points]:
+                session.execute(insert(CurveRow), rows)
+
+    def record_scores(self, arm: Arm, stage_key: str, scores: Sequence[Score], items: Iterable[Item]) -> None:
+        """Makes `scores` and `items` exactly what `arm` has from this stage; a metric it had from another is replaced.
+
+        Raises ValueError where scores and items disagree.
+        """
+        items_of = _items_by_score(scores, items)
+        with writing(self.engine) as session:
+            arm_id = _arm_id(session, arm)
+            before = session.scalars(select(ScoreRow).filter_by(arm_id=arm_id, stage_key=stage_key)).all()
+            for gone in before:
+                if (gone.suite, gone.metric) not in items_of:
+                    session.delete(gone)
+            session.flush()
+            for score in scores:
+                own = items_of[score.suite, score.metric]
+                row = score.model_dump() | {"arm_id": arm_id, "stage_key": stage_key, "itemised": bool(own)}
+                identity = {"arm_id": arm_id, "suite": score.suite, "metric": score.metric}
+                upsert(session, ScoreRow, row, identity=tuple(identity))
+                score_id = session.scalars(select(ScoreRow.id).filter_by(**identity)).one()
+                session.execute(delete(ItemRow).where(ItemRow.score_id == score_id))
+                if own:
+                    rows = [{"item": i.item, "value": i.value, "detail": i.detail, "score_id": score_id} for i in own]
+                    session.execute(insert(ItemRow), rows)
+
+    def profiles(self) -> list[Profile]:
+        """All versions of all profiles, the one recorded last first."""
+        return self._read(Profile, select(ProfileRow).order_by(ProfileRow.recorded.desc(), ProfileRow.digest))
+
+    def profile(self, name_or_digest: str) -> Profile:
+        """The version with this digest, or the one recorded last under this name. Raises UserError where there is none."""
+        known = self.profiles()
+        for profile in known:
+            if name_or_digest in (profile.digest, profile.name):
+                return profile
+        names = ", ".join(sorted({profile.name for profile in known})) or "none"
+        raise UserError(f"the store has no profile {name_or_digest!r}; it has: {names}")
+
+    def arms(self, profile: str) -> list[Arm]:
+        """The arms of the profile with this digest, by name and seed."""
+        return self._read(Arm, select(ArmRow).filter_by(profile=profile).order_by(ArmRow.name, ArmRow.seed))
+
+    def stages(self, profile: str) -> dict[ArmKey, list[Stage]]:
+        """The stages that each arm of the profile with this digest goes through, by kind and key."""
+        query = (
+            select(ArmRow.name, ArmRow.seed, StageRow)
+            .join(ArmStageRow, ArmStageRow.arm_id == ArmRow.id)
+            .join(StageRow, StageRow.key == ArmStageRow.stage_key)
+            .where(ArmRow.profile == profile)
+            .order_by(StageRow.kind, StageRow.key)
+        )
+        found: dict[ArmKey, list[Stage]] = defaultdict(list)
+        with Session(self.engine) as session:
+            for name, seed, stage in session.execute(query):
+                found[ArmKey(name, seed)].append(Stage.model_validate(stage))
+        return dict(found)
+
+    def scores(self, profile: str) -> list[StoredScore]:
+        """Every score of the profile with this digest as its items make it now, by arm, suite and metric."""
+        scored = (
+            select(ArmRow.name, ArmRow.seed, ScoreRow)
+            .join(ScoreRow, ScoreRow.arm_id == ArmRow.id)
+            .where(ArmRow.profile == profile)
+            .order_by(ArmRow.name, ArmRow.seed, ScoreRow.suite, ScoreRow.metric)
+        )
+        outcomes = (
+            select(ItemRow.score_id, ItemRow.item, ItemRow.value)
+            .join(ScoreRow, ScoreRow.id == ItemRow.score_id)
+            .join(ArmRow, ArmRow.id == ScoreRow.arm_id)
+            .where(ArmRow.profile == profile)
+        )
+        values: dict[int, dict[str, float]] = defaultdict(dict)
+        with Session(self.engine) as session:
+            for score_id, item, value in session.execute(outcomes):
+                if value is not None:
+                    values[score_id][item] = value
+            rows = session.execute(scored).all()
+        return [_stored_score(ArmKey(name, seed), row, values[row.id]) for name, seed, row in rows]
+
+    def items(self, arm: Arm, suite: str, metric: str) -> list[Item]:
+        """The items behind one score, with their details, by item id."""
+        with Session(self.engine) as session:
+            query = (
+                select(ItemRow)
+                .join(ScoreRow, ScoreRow.id == ItemRow.score_id)
+                .where(ScoreRow.arm_id == _arm_id(session, arm), ScoreRow.suite == suite, ScoreRow.metric == metric)
+                .order_by(ItemRow.item)
+            )
+            return [
+                Item(suite=suite, metric=metric, item=row.item, value=row.value, detail=row.detail)
+                for row in session.scalars(query)
+            ]
+
+    def curve(self, stage_key: str) -> list[CurvePoint]:
+        """A stage's training curve, by step and metric."""
+        query = select(CurveRow).filter_by(stage_key=stage_key).order_by(CurveRow.step, CurveRow.metric)
+        with Session(self.engine) as session:
+            return [
+                CurvePoint(step=row.step, examples=row.examples, tokens=row.tokens, metric=row.metric, value=row.value)
+                for row in session.scalars(query)
+            ]
+
+    def trained(self) -> dict[str, Trained]:
+        """What every stage that has a curve was trained on, by stage key."""
+        query = select(CurveRow.stage_key, func.max(CurveRow.examples), func.max(CurveRow.tokens))
+        with Session(self.engine) as session:
+            rows = session.execute(query.group_by(CurveRow.stage_key))
+            return {key: Trained(examples, tokens) for key, examples, tokens in rows}
+
+    def _read(self, record: type[_Record], query: Select[tuple[Base]]) -> list[_Record]:
+        with Session(self.engine) as session:
+            return [record.model_validate(row) for row in session.scalars(query)]
+
+
+def _arm_id(session: Session, arm: Arm) -> int:
+    identity = {"profile": arm.profile, "name": arm.name, "seed": arm.seed}
+    found = session.scalars(select(ArmRow.id).filter_by(**identity)).one_or_none()
+    if found is None:
+        raise ValueError(f"arm {arm.name!r} seed {arm.seed} was not recorded")
+    return found
+
+
+def _is_mean(score: Score) -> bool:
+    return score.detail.get("aggregate") == "mean"
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean, correctly rounded, so that it does not depend on the order of rows."""
+    listed = list(values)
+    return fsum(listed) / len(listed)
+
+
+def _items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
+    """The items of every score. Raises ValueError where they disagree with it."""
+    found: dict[tuple[str, str], dict[str, Item]] = {(score.suite, score.metric): {} for score in scores}
+    if len(found) != len(scores):
+        raise ValueError("a metric of a suite stands twice among the scores")
+    for item in items:
+        own = found.get((item.suite, item.metric))
+        if own is None:
+            raise ValueError(f"item {item.item!r} belongs to {item.suite} {item.metric}, which has no score")
+        if item.item in own:
+            raise ValueError(f"item {item.item!r} stands twice in {item.suite} {item.metric}")
+        own[item.item] = item
+    for score in scores:
+        _check(score, [item.value for item in found[score.suite, score.metric].values()])
+    return {key: list(own.values()) for key, own in found.items()}
+
+
+def _check(score: Score, outcomes: Sequence[float | None]) -> None:
+    values = [value for value in outcomes if value is not None]
+    name = f"{score.suite} {score.metric}"
+    if not outcomes:
+        if _is_mean(score) and score.n_expected:
+            raise ValueError(f"{name} is said to be a mean of items, but has none")
+        return
+    if score.n_scored != len(values) or score.n_expected < len(outcomes):
+        raise ValueError(
+            f"{name} says {score.n_scored} of {score.n_expected} items were scored, but {len(values)} of {len(outcomes)} are"
+        )
+    if (
+        _is_mean(score)
+        and values
+        and not (score.value is not None and isclose(score.value, _mean(values), abs_tol=1e-6))
+    ):
+        raise ValueError(f"{name} is {score.value}, but the mean of its items is {_mean(values)}")
+
+
+def _stored_score(arm: ArmKey, row: ScoreRow, values: Mapping[str, float]) -> StoredScore:
+    score = Score(
+        suite=row.suite,
+        metric=row.metric,
+        value=row.value,
+        standard_error=row.standard_error,
+        n_expected=row.n_expected,
+        n_scored=len(values) if row.itemised else row.n_scored,
+        higher_is_better=row.higher_is_better,
+        detail=row.detail,
+    )
+    if not _is_mean(score):
+        return StoredScore(arm, row.stage_key, score, None)
+    mean = _mean(values.values()) if values else None
+    error = None
+    if mean is not None and len(values) > 1:
+        error = sqrt(fsum((value - mean) ** 2 for value in values.values()) / (len(values) - 1) / len(values))
+    shown = score.model_copy(update={"value": mean, "standard_error": error})
+    return StoredScore(arm, row.stage_key, shown, values)

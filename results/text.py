@@ -1,0 +1,22 @@
+"""Text that others wrote (arm names, reasons, model output), made safe to show on one line."""
+
+import unicodedata
+
+# Control, format (bidirectional overrides, zero-width), surrogate and line- and paragraph-separating characters.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_SPACES = {"\n", "\r", "\t"}
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """`text` on one line of visible characters: line breaks become spaces, hidden characters U+FFFD.
+
+    Text over `limit` characters is cut, and a note says how long it was.
+    """
+    shown = "".join(_visible(character) for character in text[:limit]).strip()
+    return shown if len(text) <= limit else f"{shown} … ({len(text):,} characters in all)"
+
+
+def _visible(character: str) -> str:
+    if character in _SPACES:
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _HIDDEN else character

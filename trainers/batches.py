@@ -1,0 +1,82 @@
+"""Which rows a step sees, and how they are cut into micro-batches. Pure functions of the seed and the step."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.tokens import TokenizedSet
+
+
+class MicroBatch(NamedTuple):
+    """Rows of a micro-batch and their tokens, padded on the right.
+
+    rows: int64 [rows] row numbers in the dataset
+    ids:  int64 [rows, tokens], 0 where padded
+    mask: bool [rows, tokens], True where a token is supervised
+    """
+
+    rows: NDArray[np.int64]
+    ids: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> "MicroBatch":
+        """The same batch with its tensors on `device`."""
+        return MicroBatch(self.rows, self.ids.to(device), self.mask.to(device))
+
+
+def step_rows(tokens: TokenizedSet, global_batch: int, seed: int, step: int) -> NDArray[np.int64]:
+    """Rows of step `step` (from 0): [global_batch]. Epochs follow each other, each in an order of its own.
+
+    The two rows of a pair always stand together. The order depends on the seed and the epoch alone, so arms with one
+    seed see the same rows in the same batches whatever their objective.
+    """
+    width = 2 if tokens.paired else 1
+    units, batch = tokens.rows // width, global_batch // width
+    wanted = np.arange(step * batch, (step + 1) * batch)
+    epochs, places = np.divmod(wanted, units)
+    pairs = zip(epochs.tolist(), places.tolist(), strict=True)
+    chosen = np.asarray([_epoch_order(seed, epoch, units)[place] for epoch, place in pairs], np.int64)
+    return (chosen[:, None] * width + np.arange(width)).reshape(-1)
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, units: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(units)
+
+
+def micro_batches(
+    tokens: TokenizedSet, rows: NDArray[np.int64], max_tokens: int, rank: int = 0, ranks: int = 1
+) -> Iterator[MicroBatch]:
+    """Cuts this rank's share of a global batch into micro-batches of at most `max_tokens` padded tokens each.
+
+    Rows of like length come together, so that little is padded; a pair is never split. Since the loop divides by the
+    count of the global batch, the cut changes nothing but the order of a sum.
+    """
+    width = 2 if tokens.paired else 1
+    units = rows.reshape(-1, width)
+    longest = tokens.lengths[units].max(axis=1)
+    order = np.argsort(longest, kind="stable")[::-1][rank::ranks]
+    start = 0
+    while start < len(order):
+        size = max(1, int(max_tokens // (width * longest[order[start]])))
+        yield collate(tokens, units[order[start : start + size]].reshape(-1))
+        start += size
+
+
+def collate(tokens: TokenizedSet, rows: NDArray[np.int64] | Sequence[int]) -> MicroBatch:
+    """The tokens of these rows, padded on the right to the longest of them."""
+    chosen = np.asarray(rows, np.int64)
+    lengths = tokens.lengths[chosen]
+    ids = np.zeros((len(chosen), int(lengths.max())), np.int64)
+    mask = np.zeros(ids.shape, np.bool_)
+    for i, (row, length) in enumerate(zip(chosen, lengths, strict=True)):
+        start = tokens.offsets[row]
+        ids[i, :length] = tokens.ids[start : start + length]
+        mask[i, :length] = tokens.supervised[start : start + length]
+    mask[:, 0] = False  # nothing stands before the first token, so nothing can predict it
+    return MicroBatch(chosen, torch.from_numpy(ids), torch.from_numpy(mask))

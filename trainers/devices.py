@@ -1,0 +1,45 @@
+"""The processes that share one training run: their rank, their device, and sums over all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def _device() -> torch.device:
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Devices:
+    """This process among those of the run. Without torch.distributed it is the only one."""
+
+    rank: int = field(default_factory=lambda: dist.get_rank() if dist.is_initialized() else 0)
+    size: int = field(default_factory=lambda: dist.get_world_size() if dist.is_initialized() else 1)
+    device: torch.device = field(default_factory=_device)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes files."""
+        return self.rank == 0
+
+    def sum(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """Each value summed over all processes, in float64. All processes give the same names."""
+        flat = torch.stack([values[name].double() for name in sorted(values)]).to(self.device)
+        if self.size > 1:
+            dist.all_reduce(flat)
+        return dict(zip(sorted(values), flat.tolist(), strict=True))
+
+    def sum_gradients(self, model: nn.Module) -> None:
+        """Replaces every gradient by its sum over all processes, in one message."""
+        if self.size == 1:
+            return
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        dist.all_reduce(flat)
+        pieces = torch.split(flat, [p.numel() for p in parameters])
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.grad = piece.view_as(parameter)

@@ -1,0 +1,63 @@
+"""Checkpoints in the Hugging Face layout: random ones, loaded ones, saved ones. Weights are float32 masters."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import UserError
+from trainers.spec import LlamaShape
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth"}
+_MODEL_FILES = {"config.json", "generation_config.json", "model.safetensors.index.json"}
+
+
+def random_llama(shape: LlamaShape, tokenizer: "PreTrainedTokenizerBase", seed: int) -> "PreTrainedModel":
+    """A Llama of this shape for this tokenizer, initialised from `seed`."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        intermediate_size=shape.intermediate,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=shape.tie_embeddings,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: PreTrainedModel = LlamaForCausalLM(config)
+    model.float().eval()
+    return model
+
+
+def load_model(folder: Path) -> "PreTrainedModel":
+    """The model of a local safetensors checkpoint in float32, dropout off. Raises UserError where there is none."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        raise UserError(f"{folder} is no checkpoint: a folder with config.json and *.safetensors is wanted")
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    model.eval()
+    return model
+
+
+def save_model(model: "PreTrainedModel", tokenizer_folder: Path, out: Path) -> None:
+    """Writes a complete checkpoint: weights and config from the model, tokenizer files copied byte for byte."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out, safe_serialization=True)
+    for file in sorted(tokenizer_folder.iterdir()):
+        if file.is_file() and file.suffix not in _WEIGHT_SUFFIXES and file.name not in _MODEL_FILES:
+            shutil.copyfile(file, out / file.name)

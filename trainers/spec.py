@@ -1,0 +1,84 @@
+"""What defines a training run, as typed data. All of it is part of the run's identity; nothing here imports torch."""
+
+from math import cos, pi
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Budget(_Frozen):
+    """How much a training step sees. Arms that share a budget saw the same number of responses in the same batches.
+
+    A response is a demonstration, a scored answer, or one side of a pair.
+    """
+
+    responses: Positive
+    global_batch: Positive
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    @property
+    def steps(self) -> int:
+        return self.responses // self.global_batch
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Self:
+        if self.responses % self.global_batch:
+            nearest = max(1, round(self.responses / self.global_batch)) * self.global_batch
+            raise ValueError(
+                f"{self.responses} responses are no whole number of batches of {self.global_batch}; "
+                f"{nearest} responses would be"
+            )
+        return self
+
+    def rate(self, step: int) -> float:
+        """Share of the peak learning rate at `step` (from 0): linear warm-up from 1/w to 1, then the schedule to 0."""
+        warmup = round(self.warmup * self.steps)
+        if step < warmup:
+            return (step + 1) / warmup
+        done = (step - warmup) / max(1, self.steps - warmup)
+        return {"cosine": (1 + cos(pi * done)) / 2, "linear": 1 - done, "constant": 1.0}[self.schedule]
+
+
+class AdamW(_Frozen):
+    """AdamW (Loshchilov & Hutter 2019); decay on matrices only. Gradients are clipped to a global norm."""
+
+    betas: tuple[float, float] = (0.9, 0.95)
+    epsilon: float = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(gt=0)] = 1.0
+
+
+class TrainSpec(_Frozen):
+    """One training step of a method: an objective, how much of which learning rate, and a seed."""
+
+    objective: str
+    objective_digest: str
+    settings: dict[str, float | int | str | bool] = {}
+    learning_rate: Annotated[float, Field(gt=0)]
+    budget: Budget
+    optimizer: AdamW = AdamW()
+    seed: int
+    devices: Positive = 1
+    precision: Literal["float32", "bf16"] = "float32"
+    micro_batch_tokens: Positive = 4096
+    reference_is_start: bool = False
+
+
+class LlamaShape(_Frozen):
+    """A Llama-architecture model with random weights."""
+
+    hidden: Positive
+    layers: Positive
+    heads: Positive
+    intermediate: Positive
+    context: Positive
+    tie_embeddings: bool = True
+    rope_theta: float = 10_000.0
