@@ -177,9 +177,7 @@ def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score
 
 def _check_request(judge: Judge, template: str) -> None:
     if not judge.spec.top_logprobs:
-        raise UserError(
-            f"judge {judge.spec.model!r}: AlpacaEval reads token log-probs, so top_logprobs must be set (5)"
-        )
+        raise UserError(f"judge {judge.spec.model!r}: AlpacaEval reads token log-probs: set top_logprobs to 5")
     if not template.strip().startswith("<|im_start|>") or any(template.count(field) != 1 for field in _MARKUP[2:]):
         raise UserError(
             "an AlpacaEval judge prompt must begin with <|im_start|> and hold {instruction}, {output_1} and "

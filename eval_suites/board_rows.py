@@ -13,12 +13,16 @@ from results.rows import Item, Score
 
 # A task counts with the first of these that it has, else with its first metric, under its first filter.
 MAIN_METRICS = ("acc_norm", "acc", "exact_match", "prompt_level_strict_acc")
+# Groups whose members are benchmarks and count alike, as on the Open LLM Leaderboard (v1, v2): MMLU, itself a group of
+# 57 tasks, is one among six. In any other group every task counts alike.
+BOARDS = ("openllm", "leaderboard")
 
 
 def board_rows(
     results: Mapping[str, Any], groups: Mapping[str, Sequence[str]], shown: Sequence[str], shortened: Collection[str]
 ) -> tuple[list[Score], list[Item]]:
-    """Rows of every task in `results` (of lm-eval's `evaluate`), then an average for each group in `shown`.
+    """Rows of every task in `results` (of lm-eval's `evaluate`), then averages: of each group in `shown`, and of the
+    groups that are members of a board.
 
     groups:    each group's members, tasks and groups
     shortened: texts of prompts that were too long for the model
@@ -31,7 +35,9 @@ def board_rows(
         main[task] = _main(task_scores)
         scores += task_scores
         items += task_items
-    return scores + [_average(name, groups, main) for name in shown if name in groups], items
+    benchmarks = [name for board in shown if board in BOARDS for name in groups[board]]
+    averaged = [name for name in [*benchmarks, *shown] if name in groups]
+    return scores + [_average(name, groups, main) for name in averaged], items
 
 
 def _task_rows(name: str, results: Mapping[str, Any], shortened: Collection[str]) -> tuple[list[Score], list[Item]]:
@@ -115,8 +121,9 @@ def _main(scores: Sequence[Score]) -> Score:
 
 
 def _average(group: str, groups: Mapping[str, Sequence[str]], main: Mapping[str, Score]) -> Score:
-    """The mean over a group's members, as the leaderboard averages: MMLU's 57 subjects count once among six."""
-    members = [main[name] if name in main else _average(name, groups, main) for name in groups[group]]
+    """The mean of the main metrics of a group's tasks, or of a board's benchmarks."""
+    names = groups[group] if group in BOARDS else _tasks(group, groups)
+    members = [main[name] if name in main else _average(name, groups, main) for name in names]
     values = [member.value for member in members if member.value is not None]
     errors = [member.standard_error for member in members if member.standard_error is not None]
     return Score(
@@ -128,8 +135,13 @@ def _average(group: str, groups: Mapping[str, Sequence[str]], main: Mapping[str,
         n_scored=sum(member.n_scored for member in members),
         detail={
             "unit": "percent",
-            "aggregate": "mean over members of their main metric",
+            "aggregate": "mean over benchmarks" if group in BOARDS else "mean over tasks",
             "members": {member.suite: member.metric for member in members},
             "library": f"lm-eval {metadata.version('lm-eval')}",
         },
     )
+
+
+def _tasks(group: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """A group's tasks, those of the groups in it included, in order."""
+    return [task for name in groups[group] for task in (_tasks(name, groups) if name in groups else [name])]

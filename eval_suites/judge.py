@@ -152,9 +152,10 @@ class Judge:
             except openai.APIConnectionError:
                 hint = 0.0
             except openai.APIStatusError as error:
-                if not _passes(error):
-                    raise self._permanent(error) from None
                 hint = _retry_after(error)
+            except UserError:
+                stop.set()
+                raise
             else:
                 self._count(answered=1, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
                 return answer
@@ -164,9 +165,16 @@ class Judge:
         return None
 
     def _post(self, request: dict[str, Any]) -> Answer:
+        """One request. Raises the client's errors where they may pass, UserError for all others."""
+        import openai
         from openai.types.chat import ChatCompletion
 
-        reply: object = self._client.chat.completions.create(**request)
+        try:
+            reply: object = self._client.chat.completions.create(**request)
+        except openai.APIStatusError as error:
+            if _passes(error):
+                raise
+            raise self._permanent(error) from None
         # A page of HTML comes back as a string, an error body of a lenient server without choices.
         if not isinstance(reply, ChatCompletion) or not reply.choices:
             raise UserError(

@@ -1,4 +1,4 @@
-"""The state of a run: which stages are cached, ready, running, done, failed or skipped. Pure bookkeeping, no scheduler."""
+"""The state of a run: which stages are cached, ready, running, done, failed or skipped. Bookkeeping only."""
 
 import time
 from collections.abc import Iterable, Mapping

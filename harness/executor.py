@@ -1,13 +1,15 @@
 """Runs the stages of a board on Ray, or here one after another. The only module that knows Ray."""
 
+import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.artifacts import Manifest
 from harness.board import Board, State
-from harness.perform import Job, perform
-from harness.stage import Runtime, Stage
+from harness.perform import Job, perform, run_stage
+from harness.stage import Ended, Runtime, Stage
 from results.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ def run_here(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -
         except Exception as error:
             board.fail(state, describe(error))
         else:
-            assert manifest is not None
             board.finish(state, manifest)
         tick()
 
@@ -66,7 +67,7 @@ def _connect() -> Any:
         address=os.environ.get("RAY_ADDRESS"),
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         configure_logging=True,
     )
     return ray
@@ -84,7 +85,7 @@ def _check_resources(stages: list[Stage], cluster: dict[str, float]) -> None:
 
 
 def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> None:
-    """Keeps as many stages in flight as there are CPUs, so that the board, not Ray's queue, decides what comes first."""
+    """Keeps as many stages in flight as there are CPUs: the board, not Ray's queue, decides what comes first."""
     import ray
 
     running: dict[ray.ObjectRef[Manifest], State] = {}
@@ -117,39 +118,31 @@ def _submit(job: Job, stage: Stage) -> "ray.ObjectRef[Manifest]":
         # the task itself only waits: its workers are what takes the devices
         return ray.remote(num_cpus=0, max_retries=0)(_perform_together).remote(job, stage.devices, stage.gpus)
     # a worker that dies (a machine lost, memory run out) is tried once more, and training goes on from its checkpoint
-    return ray.remote(num_cpus=stage.cpus, num_gpus=stage.gpus, max_retries=1)(_perform_one).remote(job)
-
-
-def _perform_one(job: Job) -> Manifest:
-    manifest = perform(job)
-    assert manifest is not None
-    return manifest
+    return ray.remote(num_cpus=stage.cpus, num_gpus=stage.gpus, max_retries=1)(perform).remote(job)
 
 
 def _perform_together(job: Job, devices: int, gpus: int) -> Manifest:
-    """Performs a stage in several processes that share one torch.distributed group, through Ray Train."""
+    return perform(job, partial(_run_together, devices=devices, gpus=gpus))
+
+
+def _run_together(job: Job, devices: int, gpus: int) -> Ended | None:
+    """Calls a stage's function in several processes that share one torch.distributed group, through Ray Train."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    from harness.artifacts import ArtifactStore
-
     def worker(_: dict[str, Any]) -> None:
-        from ray.train import get_context
+        from ray.train import get_context, report
 
-        perform(job, rank=get_context().get_world_rank())
+        ended = run_stage(job, rank=get_context().get_world_rank())
+        report({"outcome": ended.outcome, "reason": ended.reason} if ended else {"outcome": "ok", "reason": ""})
 
-    TorchTrainer(
+    resources = {"CPU": float(job.cpus), **({"GPU": float(gpus)} if gpus else {})}
+    trainer = TorchTrainer(
         worker,
         train_loop_config={},
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        scaling_config=ScalingConfig(
-            num_workers=devices,
-            use_gpu=gpus > 0,
-            resources_per_worker={"CPU": job.cpus, "GPU": gpus} if gpus else {"CPU": job.cpus},
-        ),
+        scaling_config=ScalingConfig(num_workers=devices, use_gpu=gpus > 0, resources_per_worker=resources),
         run_config=RunConfig(storage_path=str(job.root.parent / "ray"), name=job.key[:12]),
-    ).fit()
-    manifest = ArtifactStore(job.root).find(job.kind, job.key)
-    if manifest is None:
-        raise RuntimeError("the workers ended without an artifact")
-    return manifest
+    )
+    metrics = trainer.fit().metrics or {}
+    return None if metrics["outcome"] == "ok" else Ended(metrics["outcome"], metrics["reason"])

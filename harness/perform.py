@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.artifacts import ArtifactStore, Manifest, list_files, provenance
 from harness.kinds import KINDS
-from harness.stage import Runtime
+from harness.stage import Ended, Runtime
 from results.digest import Json
 
 PROGRESS = "progress.json"
@@ -33,28 +33,40 @@ class Job:
     runtime: Runtime
 
 
-def perform(job: Job, rank: int = 0) -> Manifest | None:
-    """Makes the job's artifact unless it is there; returns its manifest (None on ranks other than 0).
+RunStage = Callable[[Job], Ended | None]
+
+
+def perform(job: Job, run: RunStage | None = None) -> Manifest:
+    """Makes the job's artifact unless it is there; returns its manifest.
 
     Output goes to a partial folder that gets its final name when the manifest is in it. A resumable stage finds in that
-    folder what an interrupted attempt left; any other starts in an empty one.
+    folder what an interrupted attempt left; any other starts in an empty one. `run` is how the stage's function is
+    called: here by default, or by several processes together.
     """
     store = ArtifactStore(job.root)
-    if rank:
-        _run(job, store, lambda done, total: None, leads=False)
-        return None
     with store.lock(job.kind, job.key):
-        return store.find(job.kind, job.key) or _make(job, store)
+        return store.find(job.kind, job.key) or _make(job, store, run or run_stage)
 
 
-def _make(job: Job, store: ArtifactStore) -> Manifest:
+def run_stage(job: Job, rank: int = 0) -> Ended | None:
+    """Calls the stage's function; of several processes that call it together, rank 0 writes and reports."""
+    kind = KINDS[job.kind]
+    _pin_threads(job.cpus)
+    partial = ArtifactStore(job.root).partial(job.kind, job.key)
+    report = _reporter(partial / PROGRESS) if rank == 0 else job.runtime.report
+    runtime = replace(job.runtime, report=report, leads=rank == 0)
+    inputs = {name: path for name, (path, _) in job.inputs.items()}
+    return kind.run(kind.spec.model_validate(job.spec), inputs, partial, runtime)
+
+
+def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
     kind = KINDS[job.kind]
     partial = store.partial(job.kind, job.key)
     if not kind.resumable:
         shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
-    ended = _run(job, store, _reporter(partial / PROGRESS), leads=True)
+    ended = run(job)
     (partial / PROGRESS).unlink(missing_ok=True)
     for checkpoint in partial.glob("checkpoint*"):
         shutil.rmtree(checkpoint)
@@ -73,15 +85,6 @@ def _make(job: Job, store: ArtifactStore) -> Manifest:
     )
     store.complete(manifest)
     return manifest
-
-
-def _run(job: Job, store: ArtifactStore, report: Callable[[int, int], None], leads: bool):  # type: ignore[no-untyped-def]
-    kind = KINDS[job.kind]
-    _pin_threads(job.cpus)
-    spec = kind.spec.model_validate(job.spec)
-    runtime = replace(job.runtime, report=report, leads=leads)
-    inputs = {name: path for name, (path, _) in job.inputs.items()}
-    return kind.run(spec, inputs, store.partial(job.kind, job.key), runtime)
 
 
 def _pin_threads(cpus: int) -> None:

@@ -49,8 +49,8 @@ def upsert(
     session: Session, table: type[Base], row: Mapping[str, Any], identity: Sequence[str], keep: Sequence[str] = ()
 ) -> None:
     """Inserts `row`, or updates the row of the same identity in all columns but `keep`."""
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[session.get_bind().dialect.name]
-    statement = insert(table).values(**row)
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement = (sqlite.insert(table) if on_sqlite else postgresql.insert(table)).values(**row)
     changed = {name: statement.excluded[name] for name in row if name not in (*identity, *keep)}
     if changed:
         session.execute(statement.on_conflict_do_update(index_elements=identity, set_=changed))
@@ -64,9 +64,7 @@ def _url(url_or_path: str | Path) -> URL:
     try:
         return make_url(url_or_path)
     except (ArgumentError, ValueError) as error:
-        raise UserError(
-            "the store's URL cannot be read; write postgresql://user@host/database or a file path"
-        ) from error
+        raise UserError("the store's URL cannot be read: write postgresql://user@host/database or a path") from error
 
 
 def _prepare_file(path: Path, create: bool) -> None:

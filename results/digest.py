@@ -5,7 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+from typing_extensions import TypeAliasType
+
+# Named, because pydantic cannot follow a recursive alias that has no name.
+Json = TypeAliasType("Json", "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]")
 
 
 def canonical_json(value: Json) -> str:

@@ -1,4 +1,7 @@
-"""What the store keeps beside scores: profiles, arms, stages and training curves. Attribute for attribute a table's columns."""
+"""What the store keeps beside scores: profiles, arms, stages and training curves.
+
+Attribute for attribute they are the columns of a table.
+"""
 
 from typing import Annotated, Literal
 
@@ -35,18 +38,21 @@ class Arm(_Record):
     seed: int
     settings: dict[str, Json] = {}
     status: Status = "planned"
-    reason: str | None = None
+    reason: str = ""
 
 
 class Stage(_Record):
-    """One cached step of the plan. Identity: the key. `started` and `seconds` are those of the run that made the artifact."""
+    """One cached step of the plan. Identity: the key.
+
+    `started` and `seconds` are those of the run that made the artifact.
+    """
 
     key: str
     kind: str
-    version: str
+    version: int
     spec: dict[str, Json] = {}
     status: Status
-    reason: str | None = None
+    reason: str = ""
     artifact: str | None = None
     content: str | None = None
     started: AwareDatetime | None = None
@@ -59,7 +65,7 @@ class Stage(_Record):
 
 
 class CurvePoint(_Record):
-    """One metric after `step` updates, `examples` and `tokens` (supervised) seen so far. None where it was not finite."""
+    """One metric after `step` updates, `examples` and `tokens` (supervised) seen. None: was not finite."""
 
     step: int
     examples: int

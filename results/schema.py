@@ -78,7 +78,7 @@ class ArmRow(Base):
     seed: Mapped[int]
     settings: Mapped[dict[str, Json]]
     status: Mapped[str]
-    reason: Mapped[str | None]
+    reason: Mapped[str]
 
 
 class StageRow(Base):
@@ -86,10 +86,10 @@ class StageRow(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    version: Mapped[str]
+    version: Mapped[int]
     spec: Mapped[dict[str, Json]]
     status: Mapped[str]
-    reason: Mapped[str | None]
+    reason: Mapped[str]
     artifact: Mapped[str | None]
     content: Mapped[str | None]
     started: Mapped[datetime | None]

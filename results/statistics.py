@@ -1,14 +1,15 @@
 """Means and differences with intervals that join the spread over training seeds and the sampling of items.
 
-The outcomes of one arm under one metric are a matrix values[seeds, items]: every seed answers the same items, so seeds and
-items are crossed random effects. With the mean squares MS of a two-way analysis of variance without replication, the
-variance of the grand mean over S seeds and n items is estimated by
+The outcomes of one arm under one metric are a matrix values[seeds, items]: every seed answers the same items, so seeds
+and items are crossed random effects. With the mean squares MS of a two-way analysis of variance without replication,
+the variance of the grand mean over S seeds and n items is estimated by
 
     (MS_seed + MS_item - MS_residual) / (S n)
 
-(Cornfield & Tukey 1956, Annals of Mathematical Statistics 27:907; Searle, Casella & McCulloch 1992, Variance Components),
-and referred to Student's t with Satterthwaite's (1946, Biometrics Bulletin 2:110) degrees of freedom. Where the estimate of
-the seed or the item component is negative it is taken as zero: the variance is never below max(MS_seed, MS_item) / (S n).
+(Cornfield & Tukey 1956, Annals of Mathematical Statistics 27:907; Searle, Casella & McCulloch 1992, Variance
+Components), and referred to Student's t with Satterthwaite's (1946, Biometrics Bulletin 2:110) degrees of freedom.
+Where the estimate of the seeds' or the items' component is negative it is taken as zero: the variance is never below
+max(MS_seed, MS_item) / (S n).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,15 +29,16 @@ class Spread(StrEnum):
 
     SEEDS_AND_ITEMS = "training seeds and items"
     ITEMS = "items; the spread over training seeds is unknown"
-    SEEDS = "training seeds; the sampling of items is not in it"
+    SEEDS = "training seeds; the sampling of items is unknown"
     NOTHING = "nothing: one observation has no interval"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its two-sided interval. Limits and standard error are infinite where one observation says nothing of them.
+    """A mean with its two-sided interval; limits and standard error are infinite where one observation is all there is.
 
-    `p_value` is that of the two-sided test of a mean of zero: of use for differences.
+    `p_value` is that of the two-sided test that the mean is zero: of use for differences. `n_items` is 0 where the
+    values are no means of items.
     """
 
     mean: float
@@ -51,27 +53,36 @@ class Interval:
 
 
 class MeanSquares(NamedTuple):
-    """Of a two-way layout without replication; the seeds' is n times the variance of their means."""
+    """Of a two-way layout without replication; that of the seeds is n times the variance of their means."""
 
     seed: float
     item: float
     residual: float
 
 
+class _Limits(NamedTuple):
+    low: float
+    high: float
+    p_value: float
+
+
 def mean_interval(values: ArrayLike, confidence: float = 0.95, bounds: Bounds | None = None) -> Interval:
     """Mean of values[seeds, items] with its interval. One seed: items only; one item: seeds only.
 
-    `bounds` are the least and the greatest value an item can have: limits are cut there, and where every value is the same
-    they give an exact interval, since then, with n items, another value has at most probability 1 - (1 - confidence)^(1/n).
-    Raises ValueError for NaN, infinity or an empty matrix.
+    `bounds` are the least and the greatest value that an item can have; limits are cut there, and they give an exact
+    interval where every value is the same (without them it has no width). Raises ValueError for NaN, infinity or an
+    empty matrix.
     """
     matrix = _matrix(values)
     n_seeds, n_items = matrix.shape
-    spread = _spread(n_seeds, n_items)
-    if matrix.size > 1 and np.all(matrix == matrix[0, 0]):
-        return _constant(float(matrix[0, 0]), n_seeds, n_items, spread, confidence, bounds)
-    variance, freedom = _variance_of_mean(matrix)
-    return _student(float(matrix.mean()), variance, freedom, n_seeds, n_items, spread, confidence, bounds)
+    mean, spread = float(matrix.mean()), _spread(n_seeds > 1, n_items > 1)
+    if spread is not Spread.NOTHING and np.all(matrix == matrix[0, 0]):
+        mean, variance, freedom = float(matrix[0, 0]), 0.0, float(max(n_seeds, n_items) - 1)
+        limits = _constant_limits(mean, n_items if n_items > 1 else n_seeds, confidence, bounds)
+    else:
+        variance, freedom = _variance_of_mean(matrix)
+        limits = _student_limits(mean, variance, freedom, confidence, bounds)
+    return Interval(mean, limits.low, limits.high, sqrt(variance), freedom, limits.p_value, n_seeds, n_items, spread)
 
 
 def paired_difference(
@@ -79,26 +90,31 @@ def paired_difference(
 ) -> Interval:
     """Interval of mean(a) - mean(b) over the same items; `a` and `b` hold one row of item values a seed.
 
-    Seeds that both have are paired; an arm with a single seed is set against every seed of the other, and its own spread
-    over seeds is then not in the interval. `bounds` are those of one arm's items. Raises ValueError where the arms have
-    several seeds and none in common, or rows of different lengths.
+    Seeds are paired as `seed_pairs` says; `bounds` are those of one arm's items. Raises ValueError for rows of
+    different lengths.
     """
-    pairs = seed_pairs(a, b)
-    rows = [np.asarray(a[seed_a], float) - np.asarray(b[seed_b], float) for seed_a, seed_b in pairs]
-    if len({row.shape for row in rows}) != 1:
-        raise ValueError(f"rows of different lengths cannot be paired: {sorted({row.size for row in rows})}")
-    width = None if bounds is None else bounds[1] - bounds[0]
-    return mean_interval(np.stack(rows), confidence, None if width is None else (-width, width))
+    rows = [np.asarray(a[of_a], float) - np.asarray(b[of_b], float) for of_a, of_b in seed_pairs(a, b)]
+    if len(lengths := {row.size for row in rows}) != 1:
+        raise ValueError(f"rows of different lengths cannot be paired: {sorted(lengths)}")
+    return mean_interval(np.stack(rows), confidence, difference_bounds(bounds))
 
 
 def seed_pairs(a: Mapping[int, object], b: Mapping[int, object]) -> list[tuple[int, int]]:
-    """Which seed of `a` is set against which of `b`: equal numbers, or a single seed against all of the other's."""
+    """Which seed of `a` is set against which of `b`: equal numbers, else a single seed against each of the other's.
+
+    A single seed's own spread is then not in the interval. Raises ValueError where both arms have several seeds and
+    none in common.
+    """
     if len(a) == 1 or len(b) == 1:
-        return [(seed_a, seed_b) for seed_a in sorted(a) for seed_b in sorted(b)]
-    common = sorted(a.keys() & b.keys())
-    if not common:
-        raise ValueError(f"no seed in common to pair: {sorted(a)} and {sorted(b)}")
-    return [(seed, seed) for seed in common]
+        return [(of_a, of_b) for of_a in sorted(a) for of_b in sorted(b)]
+    if common := sorted(a.keys() & b.keys()):
+        return [(seed, seed) for seed in common]
+    raise ValueError(f"no seed in common to pair: {sorted(a)} and {sorted(b)}")
+
+
+def difference_bounds(bounds: Bounds | None) -> Bounds | None:
+    """The bounds of a difference of two values that each lie within `bounds`."""
+    return bounds and (bounds[0] - bounds[1], bounds[1] - bounds[0])
 
 
 def interval_from_standard_errors(
@@ -107,19 +123,21 @@ def interval_from_standard_errors(
     confidence: float = 0.95,
     bounds: Bounds | None = None,
 ) -> Interval:
-    """Mean of one value a seed, for metrics that are no mean of items and bring a standard error (of item sampling) or none.
+    """Mean of one value a seed, for metrics that are no mean of items and bring a standard error (of items) or none.
 
-    The seeds answer the same items, so the mean of their squared standard errors is added whole to the spread over seeds;
-    what is noise of single answers is counted twice, which makes the interval a little wide, never narrow.
+    The seeds answer the same items, so the mean of the squared standard errors is added whole to the spread over
+    seeds. What is noise of single answers is then counted twice: the interval is a little wide, never narrow.
     """
     per_seed = _matrix([values])[0]
-    seeds = per_seed.size
-    between = float(per_seed.var(ddof=1)) / seeds if seeds > 1 else 0.0
-    items = float(np.mean(np.square(standard_errors))) if standard_errors is not None else 0.0
-    spread = _spread(seeds, 1 if standard_errors is None else 2)
-    variance = inf if spread is Spread.NOTHING else between + items
-    freedom = (seeds - 1) * (variance / between) ** 2 if between > 0 and variance < inf else inf
-    return _student(float(per_seed.mean()), variance, freedom, seeds, 0, spread, confidence, bounds)
+    mean, n_seeds = float(per_seed.mean()), per_seed.size
+    spread = _spread(n_seeds > 1, standard_errors is not None)
+    between = float(per_seed.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    within = float(np.mean(np.square(standard_errors))) if standard_errors is not None else 0.0
+    variance = inf if spread is Spread.NOTHING else between + within
+    # The standard errors count as known, so that only the spread over seeds costs degrees of freedom.
+    freedom = (n_seeds - 1) * (variance / between) ** 2 if between > 0 else inf
+    limits = _student_limits(mean, variance, freedom, confidence, bounds)
+    return Interval(mean, limits.low, limits.high, sqrt(variance), freedom, limits.p_value, n_seeds, 0, spread)
 
 
 def minimum_detectable_difference(
@@ -131,34 +149,30 @@ def minimum_detectable_difference(
 ) -> float:
     """The least true difference that a study of n_seeds × n_items would tell from zero with probability `power`.
 
-    `differences[seeds, items]` are paired differences of a pilot, whose variance components are carried over; by default
+    `differences[seeds, items]` are a pilot's paired differences, whose variance components are carried over; by default
     the study has the pilot's size. Raises ValueError where the pilot has too few seeds or items to know a component.
     """
     from scipy.special import stdtrit
 
     pilot = _matrix(differences)
     seeds, items = n_seeds or pilot.shape[0], n_items or pilot.shape[1]
-    if (pilot.shape[0] == 1) != (seeds == 1) or (pilot.shape[1] == 1) != (items == 1):
+    if (pilot.shape[0] == 1) != (seeds == 1) or (pilot.shape[1] == 1) != (items == 1) or pilot.size == 1:
         raise ValueError(f"a pilot of {pilot.shape} seeds × items says nothing about a study of {(seeds, items)}")
     if 1 in pilot.shape:
-        variance = float(pilot.var(ddof=1)) / (seeds * items)
-        freedom: float = seeds * items - 1
+        variance, freedom = float(pilot.var(ddof=1)) / (seeds * items), seeds * items - 1.0
     else:
         squares = mean_squares(pilot)
-        per_seed = max(squares.seed - squares.residual, 0.0) / pilot.shape[1]
-        per_item = max(squares.item - squares.residual, 0.0) / pilot.shape[0]
+        of_seeds = max(squares.seed - squares.residual, 0.0) / pilot.shape[1]
+        of_items = max(squares.item - squares.residual, 0.0) / pilot.shape[0]
         expected = MeanSquares(
-            seed=squares.residual + items * per_seed,
-            item=squares.residual + seeds * per_item,
-            residual=squares.residual,
+            squares.residual + items * of_seeds, squares.residual + seeds * of_items, squares.residual
         )
         variance, freedom = _satterthwaite(expected, seeds, items)
-    quantiles = stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)
-    return float(quantiles) * sqrt(variance)
+    return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) * sqrt(variance)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's (1979) step-down adjusted p-values, in the order given."""
+    """Holm's (1979, Scandinavian Journal of Statistics 6:65) step-down adjusted p-values, in the order given."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -168,7 +182,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def mean_squares(matrix: NDArray[np.float64]) -> MeanSquares:
-    """Mean squares of matrix[seeds >= 2, items >= 2]."""
+    """Mean squares of matrix[seeds, items], two of each at least."""
     n_seeds, n_items = matrix.shape
     by_seed, by_item = matrix.mean(axis=1), matrix.mean(axis=0)
     residual = matrix - by_seed[:, None] - by_item[None, :] + matrix.mean()
@@ -188,62 +202,51 @@ def _matrix(values: ArrayLike) -> NDArray[np.float64]:
     return matrix
 
 
-def _spread(n_seeds: int, n_items: int) -> Spread:
-    if n_seeds > 1:
-        return Spread.SEEDS_AND_ITEMS if n_items > 1 else Spread.SEEDS
-    return Spread.ITEMS if n_items > 1 else Spread.NOTHING
+def _spread(seeds: bool, items: bool) -> Spread:
+    if seeds:
+        return Spread.SEEDS_AND_ITEMS if items else Spread.SEEDS
+    return Spread.ITEMS if items else Spread.NOTHING
 
 
 def _variance_of_mean(matrix: NDArray[np.float64]) -> tuple[float, float]:
-    """Variance of the grand mean and its degrees of freedom."""
-    n_seeds, n_items = matrix.shape
+    """Variance of the grand mean, and its degrees of freedom."""
     if matrix.size == 1:
         return inf, 0.0
     if 1 in matrix.shape:
         return float(matrix.var(ddof=1)) / matrix.size, float(matrix.size - 1)
-    return _satterthwaite(mean_squares(matrix), n_seeds, n_items)
+    return _satterthwaite(mean_squares(matrix), *matrix.shape)
 
 
 def _satterthwaite(squares: MeanSquares, n_seeds: int, n_items: int) -> tuple[float, float]:
-    """(MS_seed + MS_item - MS_residual) / (S n), floored, and V² / Σ MS²/df, never below the fewest of the two effects."""
+    """Floored variance of the mean and V² / Σ MS²/df, which is never below the smaller df of the two effects."""
     freedom = MeanSquares(n_seeds - 1, n_items - 1, (n_seeds - 1) * (n_items - 1))
     total = max(squares.seed + squares.item - squares.residual, squares.seed, squares.item)
+    if total == 0:
+        return 0.0, min(freedom.seed, freedom.item)
     effective = total**2 / sum(square**2 / df for square, df in zip(squares, freedom, strict=True))
     return total / (n_seeds * n_items), max(effective, min(freedom.seed, freedom.item))
 
 
-def _student(
-    mean: float,
-    variance: float,
-    freedom: float,
-    n_seeds: int,
-    n_items: int,
-    spread: Spread,
-    confidence: float,
-    bounds: Bounds | None,
-) -> Interval:
+def _student_limits(mean: float, variance: float, freedom: float, confidence: float, bounds: Bounds | None) -> _Limits:
     from scipy.special import stdtr, stdtrit
 
+    if variance == inf:
+        return _Limits(-inf, inf, 1.0)
+    if variance == 0:
+        return _Limits(mean, mean, float(mean == 0))
     error = sqrt(variance)
-    half = error * float(stdtrit(freedom, (1 + confidence) / 2)) if error < inf else inf
-    p_value = float(2 * stdtr(freedom, -abs(mean) / error)) if 0 < error < inf else float(error > 0 or mean == 0)
-    low, high = _cut(mean - half, mean + half, bounds)
-    return Interval(mean, low, high, error, freedom, p_value, n_seeds, n_items, spread)
+    half = error * float(stdtrit(freedom, (1 + confidence) / 2))
+    least, greatest = bounds or (-inf, inf)
+    p_value = 2 * float(stdtr(freedom, -abs(mean) / error))
+    return _Limits(max(mean - half, least), min(mean + half, greatest), p_value)
 
 
-def _constant(
-    value: float, n_seeds: int, n_items: int, spread: Spread, confidence: float, bounds: Bounds | None
-) -> Interval:
-    """The interval where every entry is `value`: exact from the bounds; without bounds, of no width."""
-    draws = n_items if n_items > 1 else n_seeds
+def _constant_limits(value: float, draws: int, confidence: float, bounds: Bounds | None) -> _Limits:
+    """Exact limits where all draws gave `value`: another then has a probability below 1 - (1 - confidence)^(1/n)."""
     least, greatest = bounds or (value, value)
     other = 1 - (1 - confidence) ** (1 / draws)
-    low, high = value - other * (value - least), value + other * (greatest - value)
-    # The confidence at which the limit on zero's side would just reach zero.
+    # p-value: one minus the confidence at which the limit nearer to zero just reaches it.
     opposite = least if value > 0 else greatest
-    p_value = 1.0 if value == 0 else (opposite / (opposite - value)) ** draws if opposite * value < 0 else 0.0
-    return Interval(value, low, high, 0.0, float(draws - 1), p_value, n_seeds, n_items, spread)
-
-
-def _cut(low: float, high: float, bounds: Bounds | None) -> Bounds:
-    return (low, high) if bounds is None or low == -inf else (max(low, bounds[0]), min(high, bounds[1]))
+    reaches_zero = opposite * value < 0
+    p_value = (opposite / (opposite - value)) ** draws if reaches_zero else float(value == 0)
+    return _Limits(value - other * (value - least), value + other * (greatest - value), p_value)

@@ -1,14 +1,12 @@
 """The results store: profiles, arms, stages, scores and items in one relational database.
 
-Every `record_…` is one transaction and an upsert by identity: recording the same again changes nothing, and a writer killed
-inside one leaves nothing of it. Arms are named to it by their Arm record, of which only the identity counts.
+Every `record_…` is one transaction and an upsert by identity: recording the same again changes nothing, and a writer
+killed inside one leaves nothing of it. Arms are named to it by their Arm record, of which only the identity counts.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import fsum, isclose, sqrt
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -17,18 +15,13 @@ from sqlalchemy.orm import Session
 
 from results.database import open_engine, upsert, writing
 from results.errors import UserError
+from results.outcomes import ArmKey, StoredScore, is_mean, items_by_score, recomputed
 from results.records import Arm, CurvePoint, Profile, Stage
 from results.rows import Item, Score
-from results.schema import ArmRow, ArmStageRow, Base, CurveRow, ItemRow, ProfileRow, ScoreRow, StageRow
+from results.schema import ArmRow, ArmStageRow, CurveRow, ItemRow, ProfileRow, ScoreRow, StageRow
 
-_Record = TypeVar("_Record", Profile, Arm, CurvePoint)
-
-
-class ArmKey(NamedTuple):
-    """An arm within its profile."""
-
-    name: str
-    seed: int
+_Record = TypeVar("_Record", Profile, Arm)
+_Row = TypeVar("_Row", ProfileRow, ArmRow)
 
 
 class Trained(NamedTuple):
@@ -36,19 +29,6 @@ class Trained(NamedTuple):
 
     examples: int
     tokens: int
-
-
-@dataclass(frozen=True)
-class StoredScore:
-    """A score as its items make it now: value, standard error and n_scored are recomputed from them on every read.
-
-    `values` are the items' values by item id where the metric is a mean of items, else None.
-    """
-
-    arm: ArmKey
-    stage: str
-    score: Score
-    values: Mapping[str, float] | None
 
 
 class Store:
@@ -104,7 +84,7 @@ class Store:
 
         Raises ValueError where scores and items disagree.
         """
-        items_of = _items_by_score(scores, items)
+        items_of = items_by_score(scores, items)
         with writing(self.engine) as session:
             arm_id = _arm_id(session, arm)
             before = session.scalars(select(ScoreRow).filter_by(arm_id=arm_id, stage_key=stage_key)).all()
@@ -128,7 +108,7 @@ class Store:
         return self._read(Profile, select(ProfileRow).order_by(ProfileRow.recorded.desc(), ProfileRow.digest))
 
     def profile(self, name_or_digest: str) -> Profile:
-        """The version with this digest, or the one recorded last under this name. Raises UserError where there is none."""
+        """The version with this digest, or the one recorded last under this name. Raises UserError for none."""
         known = self.profiles()
         for profile in known:
             if name_or_digest in (profile.digest, profile.name):
@@ -207,7 +187,7 @@ class Store:
             rows = session.execute(query.group_by(CurveRow.stage_key))
             return {key: Trained(examples, tokens) for key, examples, tokens in rows}
 
-    def _read(self, record: type[_Record], query: Select[tuple[Base]]) -> list[_Record]:
+    def _read(self, record: type[_Record], query: Select[_Row]) -> list[_Record]:
         with Session(self.engine) as session:
             return [record.model_validate(row) for row in session.scalars(query)]
 
@@ -220,52 +200,6 @@ def _arm_id(session: Session, arm: Arm) -> int:
     return found
 
 
-def _is_mean(score: Score) -> bool:
-    return score.detail.get("aggregate") == "mean"
-
-
-def _mean(values: Iterable[float]) -> float:
-    """The mean, correctly rounded, so that it does not depend on the order of rows."""
-    listed = list(values)
-    return fsum(listed) / len(listed)
-
-
-def _items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
-    """The items of every score. Raises ValueError where they disagree with it."""
-    found: dict[tuple[str, str], dict[str, Item]] = {(score.suite, score.metric): {} for score in scores}
-    if len(found) != len(scores):
-        raise ValueError("a metric of a suite stands twice among the scores")
-    for item in items:
-        own = found.get((item.suite, item.metric))
-        if own is None:
-            raise ValueError(f"item {item.item!r} belongs to {item.suite} {item.metric}, which has no score")
-        if item.item in own:
-            raise ValueError(f"item {item.item!r} stands twice in {item.suite} {item.metric}")
-        own[item.item] = item
-    for score in scores:
-        _check(score, [item.value for item in found[score.suite, score.metric].values()])
-    return {key: list(own.values()) for key, own in found.items()}
-
-
-def _check(score: Score, outcomes: Sequence[float | None]) -> None:
-    values = [value for value in outcomes if value is not None]
-    name = f"{score.suite} {score.metric}"
-    if not outcomes:
-        if _is_mean(score) and score.n_expected:
-            raise ValueError(f"{name} is said to be a mean of items, but has none")
-        return
-    if score.n_scored != len(values) or score.n_expected < len(outcomes):
-        raise ValueError(
-            f"{name} says {score.n_scored} of {score.n_expected} items were scored, but {len(values)} of {len(outcomes)} are"
-        )
-    if (
-        _is_mean(score)
-        and values
-        and not (score.value is not None and isclose(score.value, _mean(values), abs_tol=1e-6))
-    ):
-        raise ValueError(f"{name} is {score.value}, but the mean of its items is {_mean(values)}")
-
-
 def _stored_score(arm: ArmKey, row: ScoreRow, values: Mapping[str, float]) -> StoredScore:
     score = Score(
         suite=row.suite,
@@ -273,15 +207,9 @@ def _stored_score(arm: ArmKey, row: ScoreRow, values: Mapping[str, float]) -> St
         value=row.value,
         standard_error=row.standard_error,
         n_expected=row.n_expected,
-        n_scored=len(values) if row.itemised else row.n_scored,
+        n_scored=row.n_scored,
         higher_is_better=row.higher_is_better,
         detail=row.detail,
     )
-    if not _is_mean(score):
-        return StoredScore(arm, row.stage_key, score, None)
-    mean = _mean(values.values()) if values else None
-    error = None
-    if mean is not None and len(values) > 1:
-        error = sqrt(fsum((value - mean) ** 2 for value in values.values()) / (len(values) - 1) / len(values))
-    shown = score.model_copy(update={"value": mean, "standard_error": error})
-    return StoredScore(arm, row.stage_key, shown, values)
+    shown = recomputed(score, values) if row.itemised else score
+    return StoredScore(arm, row.stage_key, shown, values if is_mean(score) else None)

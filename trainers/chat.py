@@ -30,11 +30,14 @@ def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def document_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> Tokens:
+def document_tokens(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[Tokens]:
     """BOS (where the tokenizer has one), the text, EOS; every token but BOS is supervised."""
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if not texts:
+        return []
     head = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
-    return Tokens([*head, *ids, int(tokenizer.eos_token_id)], [False] * len(head) + [True] * (len(ids) + 1))
+    rows: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    end = int(tokenizer.eos_token_id)
+    return [Tokens([*head, *ids, end], [False] * len(head) + [True] * (len(ids) + 1)) for ids in rows]
 
 
 def prompt_ids(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> list[int]:

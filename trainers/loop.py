@@ -82,7 +82,8 @@ def train(
             metrics = train_step(run, optimizer, step, rate)
             if not all(math.isfinite(value) for value in metrics.values()):
                 return _outcome(run, step, diverged_at=step)
-            log.write(json.dumps({"step": step, "learning_rate": rate, **metrics}) + "\n")
+            line = {"step": step, "responses": spec.budget.global_batch, "learning_rate": rate, **metrics}
+            log.write(json.dumps(line) + "\n")
             report(step + 1, steps)
             if devices.leads and time.monotonic() - saved > checkpoint_seconds:
                 log.flush()
@@ -205,7 +206,7 @@ def _metrics_log(path: Path, start: int, devices: Devices) -> TextIO:
 
 
 def _outcome(run: Run, steps: int, diverged_at: int | None = None) -> Outcome:
-    """Counts what `steps` steps saw from the plan of rows, so that a resumed run counts as an uninterrupted one does."""
+    """Counts what `steps` steps saw from the plan of rows: a resumed run counts as an uninterrupted one does."""
     tokens, batch = run.tokens, run.spec.budget.global_batch
     per_row = np.add.reduceat(tokens.supervised.astype(np.int64), tokens.offsets[:-1])
     seen = sum(int(per_row[step_rows(tokens, batch, run.spec.seed, step)].sum()) for step in range(steps))

@@ -1,8 +1,9 @@
 """A tokenised dataset: flat arrays on disk (safetensors), as training and reference log-probs read it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -96,9 +97,8 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
     scores: list[float] = []
     kinds: set[str] = set()
     overlong = 0
-    for record in records:
+    for record, answers in _tokenized(tokenizer, records):
         kinds.add(record.type)
-        answers = _answers(tokenizer, record)
         if any(len(tokens.ids) > max_length for tokens, _ in answers):
             overlong += 1
             continue
@@ -123,10 +123,22 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
     )
 
 
+def _tokenized(
+    tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record]
+) -> Iterator[tuple[Record, list[tuple[Tokens, float]]]]:
+    """Each record with its answers. Documents, of which there are many and short ones, are tokenised many at a time."""
+    stream = iter(records)
+    while some := list(islice(stream, 4096)):
+        documents = [record for record in some if isinstance(record, Document)]
+        texts = iter(document_tokens(tokenizer, [document.text for document in documents]))
+        for record in some:
+            yield record, [(next(texts), 1.0)] if isinstance(record, Document) else _answers(tokenizer, record)
+
+
 def _answers(tokenizer: "PreTrainedTokenizerBase", record: Record) -> list[tuple[Tokens, float]]:
     match record:
         case Document():
-            return [(document_tokens(tokenizer, record.text), 1.0)]
+            return [(tokens, 1.0) for tokens in document_tokens(tokenizer, [record.text])]
         case Demonstration():
             return [(conversation_tokens(tokenizer, record.messages), 1.0)]
         case PreferencePair():

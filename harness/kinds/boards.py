@@ -23,7 +23,7 @@ def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtim
     import tempfile
 
     from eval_suites.open_llm import evaluate_boards
-    from harness.microworld.boards import task_folder
+    from eval_suites.task_folder import task_folder
 
     with tempfile.TemporaryDirectory() as scratch:
         tasks = task_folder(inputs["tasks"], Path(scratch)) if "tasks" in inputs else None

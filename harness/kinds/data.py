@@ -1,14 +1,17 @@
 """Training sets: rows of some schema to records, tokenised."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.stage import Runtime, StageKind
-from trainers.datasets.sources import Source
-from trainers.records import Record, RecordType
+from trainers.records import RecordType
+
+if TYPE_CHECKING:
+    from trainers.datasets import Loaded
 
 
 class SourceView(BaseModel):
@@ -39,21 +42,26 @@ class DataSpec(BaseModel):
     max_length: Annotated[int, Field(gt=1)]
 
 
-def load_source(view: SourceView, inputs: Mapping[str, Path]) -> list[Record]:
-    """The records of one source."""
-    from trainers.datasets import load_records
+def load(views: Iterable[SourceView], inputs: Mapping[str, Path]) -> "Loaded":
+    """The records of all sources, one after another, with what was dropped and why."""
+    from trainers.datasets import Source, concatenate, load_records
 
-    place = {"file": str(inputs[view.input])} if view.input else {}
-    return list(load_records(Source(**place, **view.model_dump(exclude={"input"}))).records)
+    sources = [
+        Source(file=str(inputs[view.input]) if view.input else None, **view.model_dump(exclude={"input"}))
+        for view in views
+    ]
+    return concatenate([load_records(source) for source in sources])
 
 
 def run(spec: DataSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes a tokenised set and counts.json. Inputs: `tokenizer` and the files that the sources name."""
+    """Writes a tokenised set and what was read and dropped. Inputs: `tokenizer` and the files that the sources name."""
     from trainers.chat import load_tokenizer
     from trainers.tokens import tokenize
 
-    records = [record for view in spec.sources for record in load_source(view, inputs)]
-    tokenize(load_tokenizer(inputs["tokenizer"]), records, spec.max_length).save(out)
+    loaded = load(spec.sources, inputs)
+    tokenize(load_tokenizer(inputs["tokenizer"]), loaded.records, spec.max_length).save(out)
+    counts = {"read": loaded.read, "kept": loaded.kept, "ties": loaded.ties, "dropped": dict(loaded.dropped)}
+    (out / "records.json").write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 DATA = StageKind("data", 1, run, DataSpec, libraries=("tokenizers", "transformers"))

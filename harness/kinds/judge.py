@@ -24,7 +24,7 @@ class JudgeStageSpec(BaseModel):
 
 
 def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes annotations.json. Inputs: `outputs`, `baseline`. Answers that are in the durable store are not asked again."""
+    """Writes annotations.json. Inputs: `outputs`, `baseline`. What is in the durable store is not asked again."""
     from eval_suites.alpaca import annotate
     from eval_suites.judge import Judge
 

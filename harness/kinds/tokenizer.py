@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.kinds.data import SourceView, load_source
+from harness.kinds.data import SourceView, load
 from harness.stage import Runtime, StageKind
 from trainers.records import Demonstration, Document, PreferencePair, Record
 
@@ -57,9 +57,8 @@ def run(spec: TokenizerSpec, inputs: Mapping[str, Path], out: Path, runtime: Run
 
 
 def _texts(spec: TokenizerSpec, inputs: Mapping[str, Path]) -> Iterator[str]:
-    for source in spec.sources:
-        for record in load_source(source, inputs):
-            yield from _text(record)
+    for record in load(spec.sources, inputs).records:
+        yield from _text(record)
 
 
 def _text(record: Record) -> list[str]:

@@ -10,7 +10,7 @@ from trainers.spec import TrainSpec
 
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
-    """Writes model/ and summary.json; log/ holds the metrics of every step. Inputs: `start`, `data`, perhaps `reference`.
+    """Writes model/ and summary.json; log/ holds the metrics of every step. Inputs: start, data, perhaps reference.
 
     A run whose loss is no longer finite ends as `diverged`, a result like any other.
     """

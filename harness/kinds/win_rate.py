@@ -23,8 +23,7 @@ def run(spec: WinRateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runti
     outputs = json.loads(inputs["outputs"].read_text(encoding="utf-8"))
     annotations = json.loads(inputs["annotations"].read_text(encoding="utf-8"))
     score, items = win_rate(annotations, len(outputs))
-    statistics, more = answer_statistics(outputs)
-    write_scores(out, [score, *statistics], [*items, *more])
+    write_scores(out, [score, *answer_statistics(outputs)], items)
 
 
 WIN_RATE = StageKind("win_rate", 1, run, WinRateSpec, libraries=("alpaca-eval", "numpy"))

@@ -1,6 +1,7 @@
-"""The two judged benchmarks: AlpacaEval-shaped instructions with a baseline's answers, MT-Bench-shaped questions of two turns."""
+"""The two judged benchmarks: AlpacaEval-shaped instructions with a baseline's answers, MT-Bench-shaped questions."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 from harness.microworld.instructions import Conversation
@@ -23,12 +24,12 @@ def alpaca_eval(world: World) -> list[tuple[str, Conversation]]:
         "skills": (spec.alpaca_skills, lambda: world.skill(rng, "test")),
         "facts": (spec.alpaca_facts, lambda: world.fact(rng, "test")),
     }
-    chosen: list[tuple[str, Conversation]] = []
     taken: set[str] = set()
-    for category, (count, draw) in draws.items():
-        asked = distinct(lambda draw=draw: world.conversation(rng, "test", draw(), 1), count, taken)
-        chosen.extend((category, conversation) for conversation in asked)
-    return chosen
+    return [
+        (category, asked)
+        for category, (count, draw) in draws.items()
+        for asked in distinct(partial(_asked_alone, world, rng, draw), count, taken)
+    ]
 
 
 def alpaca_files(world: World, items: list[tuple[str, Conversation]]) -> tuple[list[Row], list[Row]]:
@@ -67,7 +68,7 @@ def mt_bench_questions(items: list[tuple[str, Conversation]]) -> Iterator[Row]:
 
 
 def mt_bench_references(items: list[tuple[str, Conversation]]) -> Iterator[Row]:
-    """reference_answer/microworld.jsonl: the right answers in the columns of a model's answers (tstamp 0: no one's time)."""
+    """reference_answer/microworld.jsonl: the right answers in the columns of a model's answers (tstamp: no time)."""
     for number, (_, conversation) in enumerate(items, start=1):
         turns = [right_answer(turn.task) for turn in conversation]
         yield {
@@ -86,6 +87,10 @@ def rubric_rows(conversations: list[Conversation]) -> Iterator[Row]:
         for place, turn in enumerate(conversation):
             history: list[Json] = list(asked[:place])
             yield {"history": history, "instruction": turn.instruction, "task": turn.task.to_json()}
+
+
+def _asked_alone(world: World, rng: Random, draw: Callable[[], Task]) -> Conversation:
+    return world.conversation(rng, "test", draw(), 1)
 
 
 def _in_forms(world: World, rng: Random) -> Task:

@@ -1,4 +1,4 @@
-"""The two boards of lm-eval tasks: `micro_old` asks what pretraining taught, `micro_new` what post-training should teach.
+"""Two boards of lm-eval tasks: `micro_old` asks what pretraining taught, `micro_new` what post-training should teach.
 
 All prompts are plain text ("question : … answer :"), without a chat template and without examples. lm-eval finds no
 file relative to a task, so the world holds the tasks with a placeholder and `task_folder` fills it in for one run.
@@ -112,7 +112,7 @@ def _items(world: World, name: str, board: _Board) -> Iterator[Row]:
 
 
 def _wrong_choices(rng: Random, asked: Conversation) -> list[str]:
-    """Different wrong answers, the tempting ones first: only one of two steps done, the answer before, other content."""
+    """Different wrong answers, tempting ones first: the answer before, only one of two steps done, other content."""
     task = asked[-1].task
     tempting: list[Words] = []
     if len(task.operations) == 2:

@@ -19,7 +19,9 @@ def build_world(spec: WorldSpec, out: Path) -> None:
     write_tokenizer(out / "tokenizer")
     write_rows(out / "pretraining" / "documents.jsonl", ({"text": text} for text in documents(world)))
 
-    ultrachat, feedback, helpsteer = (out / name for name in ("ultrachat_200k", "ultrafeedback_binarized", "helpsteer2"))
+    ultrachat, feedback, helpsteer = (
+        out / name for name in ("ultrachat_200k", "ultrafeedback_binarized", "helpsteer2")
+    )
     write_rows(ultrachat / "train_sft.jsonl", post_training.ultrachat(world, "train", spec.demonstrations))
     write_rows(ultrachat / "test_sft.jsonl", post_training.ultrachat(world, "validation", spec.demonstrations_test))
     write_rows(feedback / "train_prefs.jsonl", post_training.ultrafeedback(world, "train", spec.pairs))

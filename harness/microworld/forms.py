@@ -1,4 +1,4 @@
-"""The forms an answer can be asked for, from the innermost to the outermost. No form means the bare answer and nothing else."""
+"""The forms an answer can be asked for, from the innermost to the outermost. No form means the bare answer alone."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

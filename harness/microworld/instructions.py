@@ -1,4 +1,4 @@
-"""How tasks are put into words. The words and the table of facts give the task back, so one text never means two tasks."""
+"""How tasks are put into words. One text never means two tasks."""
 
 from dataclasses import dataclass
 from random import Random

@@ -27,7 +27,7 @@ def _difference(words: Words) -> Words:
     return (str(int(larger) - int(smaller)),)
 
 
-# A fact is asked as (attribute, name, value): it carries its answer, so that a task can be graded without a table of facts.
+# A fact is asked as (attribute, name, value): it carries its answer, so that no table of facts is needed to grade it.
 RECALL = "recall"
 
 OPERATIONS: dict[str, Operation] = {

@@ -1,6 +1,6 @@
 """The post-training data in the columns of the sets that the papers use, with imperfections at stated rates."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 
 from harness.microworld import words
@@ -8,7 +8,6 @@ from harness.microworld.instructions import Conversation, Turn
 from harness.microworld.responders import respond
 from harness.microworld.rubric import Rubric, rubric
 from harness.microworld.sampling import Split, World, in_some_forms, stream
-from harness.microworld.spec import Rates
 from harness.microworld.tasks import Task, right_answer
 from results.digest import Json, digest
 
@@ -16,7 +15,7 @@ Row = dict[str, Json]
 
 
 def request(world: World, rng: Random, split: Split, turns: int = 1) -> Conversation:
-    """What users ask in post-training: single skills mostly, some two-step ones and facts; three in five ask for forms."""
+    """What users ask in post-training: mostly single skills, some of two steps, some facts; three in five in forms."""
     (draw,) = rng.choices((world.skill, world.composition, world.fact), weights=(60, 25, 15))
     task = draw(rng, split)
     if rng.random() < 0.6:
@@ -61,7 +60,11 @@ def helpsteer2(world: World, split: Split, count: int) -> Iterator[Row]:
     for _ in range(count // 2):
         turn, answers = _two_answers(world, rng, split)
         for answer in answers:
-            yield {"prompt": turn.instruction, "response": answer, **_grades(rng, world.spec.grade_noise, turn.task, answer)}
+            yield {
+                "prompt": turn.instruction,
+                "response": answer,
+                **_grades(rng, world.spec.grade_noise, turn.task, answer),
+            }
 
 
 def numinamath(world: World) -> Iterator[Row]:

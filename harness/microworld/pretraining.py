@@ -1,4 +1,4 @@
-"""The pretraining text: facts, skills and casual talk, from which a base model learns to know and to do, not to obey."""
+"""The pretraining text: facts, skills and casual talk. A base model learns from it to know and to do, not to obey."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -47,11 +47,13 @@ def _tellings(world: World, rng: Random) -> Iterator[str]:
 
 
 def _skill_documents(world: World, count: int) -> Iterator[str]:
-    """Two statements a document."""
+    """What comes of a list: three skills on one list, or, rarely, one composition. A list that comes again teaches copying,
+    which the skills are made of."""
     rng = stream(world.spec, "skill documents")
-    draw = _skill_or_composition(world)
     for _ in range(count):
-        yield f"{skill_statement(rng, draw(rng))} {skill_statement(rng, draw(rng))}"
+        is_composition = rng.random() < world.spec.pretraining_compositions
+        tasks = [world.composition(rng, "train")] if is_composition else world.skills_on_one_list(rng, "train", 3)
+        yield " ".join(skill_statement(rng, task) for task in tasks)
 
 
 def _question_documents(world: World, count: int) -> Iterator[str]:

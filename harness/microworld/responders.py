@@ -1,4 +1,4 @@
-"""Scripted speakers that get content and form right at stated rates. Everything imperfect in the world comes from them."""
+"""Scripted speakers that get content and form right at stated rates. All that is imperfect comes from them."""
 
 from random import Random
 

@@ -6,7 +6,7 @@ from harness.microworld.forms import content_words, render, shown
 from harness.microworld.operations import Words
 from harness.microworld.tasks import Task, solve
 
-# A right answer in the wrong form is worth more than half, because it still helps; a wrong one is worth nothing in any form.
+# A right answer in the wrong form is worth more than half, because it still helps; a wrong one is worth nothing.
 CONTENT, FORM, BREVITY = 0.45, 0.35, 0.2
 
 
@@ -51,7 +51,7 @@ def _form(forms: tuple[str, ...], answer: Words) -> float:
     the forms shown and the forms requested (Jaccard; two empty sets overlap fully)."""
     content = content_words(answer)
     seen = shown(answer)
-    own = content[: len(content) // 2] if "twice" in forms and "twice" in seen else content
+    own = content[: len(content) // 2] if "twice" in seen else content
     if render(own, forms) == answer:
         return 1.0
     requested = frozenset(forms)

@@ -35,7 +35,7 @@ class World:
         return tuple(fact for split in self.facts.values() for fact in split)
 
     def split_of(self, key: str) -> Split:
-        """Where an instance belongs: a fixed function of the digest of its content (facts are split by count instead)."""
+        """Where an instance belongs: a fixed function of the digest of its content. (Facts are split by count.)"""
         place = int(key[:13], 16) / 16**13
         if place < self.spec.test_share:
             return "test"
@@ -51,6 +51,20 @@ class World:
 
     def composition(self, rng: Random, split: Split) -> Task:
         return self._drawn(rng, split, self._any_composition)
+
+    def skills_on_one_list(self, rng: Random, split: Split, count: int) -> list[Task]:
+        """Up to `count` different skills, all on the list of the first."""
+        first = self.skill(rng, split)
+        length, are_numbers = len(first.operands), first.operands[0] in NUMBERS
+        others = [
+            task
+            for name in SKILLS
+            if name not in ("unique", "add", "subtract", *first.operations)
+            and OPERATIONS[name].least <= length
+            and (are_numbers or not OPERATIONS[name].numbers)
+            and self.split_of((task := Task((name,), first.operands)).content_key) == split
+        ]
+        return [first, *rng.sample(others, min(count - 1, len(others)))]
 
     def _drawn(self, rng: Random, split: Split, draw: Draw) -> Task:
         while self.split_of((task := draw(rng)).content_key) != split:
@@ -152,8 +166,8 @@ def fitting_forms(task: Task) -> tuple[str, ...]:
 
 
 def distinct(draw: Callable[[], Conversation], count: int, taken: set[str]) -> Iterator[Conversation]:
-    """`count` conversations that differ in the content of their last turn from each other and from all in `taken`, which
-    grows. Raises UserError where the world does not seem to hold so many."""
+    """`count` conversations that differ in the content of their last turn from each other and from all in `taken`,
+    which grows. Raises UserError where the world does not seem to hold so many."""
     found = misses = 0
     while found < count:
         conversation = draw()

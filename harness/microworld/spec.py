@@ -20,7 +20,7 @@ class _Spec(BaseModel):
 
 
 class Rates(_Spec):
-    """How a scripted speaker answers: independent chances of right content, of the requested form, and of rambling on."""
+    """How a scripted speaker answers: independent chances of right content, of the requested form, and of rambling."""
 
     content: Share
     form: Share
@@ -35,7 +35,7 @@ class JudgeSpec(_Spec):
     """
 
     seed: int = 1
-    # Scores lie in [0, 1]; a wrong form costs 0.35 of them, which is then 2.9 logits: 95 of 100 such pairs are judged rightly.
+    # Scores lie in [0, 1]; a wrong form costs up to 0.35 of them, which is then 2.9 logits: 95 of 100 judged rightly.
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.12
     # Between equally good answers the one of twice the length wins 57 of 100: a bias that length control can find,
     # but smaller than what rambling costs a right answer. (Bias towards length is the best documented fault of judges.)
@@ -61,19 +61,21 @@ class WorldSpec(_Spec):
     # --- what is kept apart (shares of all instances, by digest; the rest is for training)
     test_share: Share = 0.1
     validation_share: Share = 0.1
-    # Facts are few, so they are split by count: asked in post-training (half), in validation (a tenth), in tests (the rest).
+    # Facts are few, so they are split by count: asked in post-training (half), validation (a tenth), tests (the rest).
     facts_taught: Share = 0.5
     facts_validation: Share = 0.1
 
     # --- pretraining text
     documents: Count = 150_000  # about 2.7 million tokens: five minutes for one million parameters on one core
     # Kinds of document; what is left of 1 are informal dialogues.
-    fact_documents: Share = 0.2  # each statement of each fact is then told about 50 times, as often as the prototype needed
+    fact_documents: Share = (
+        0.2  # each statement of each fact is then told about 50 times, as often as the prototype needed
+    )
     skill_documents: Share = 0.3
     question_documents: Share = 0.25
     # Rare on purpose: the base has met two-step instructions, but has not mastered them.
     pretraining_compositions: Share = 0.03
-    # Casual speech: what is said is mostly right, how it was asked for is mostly ignored, and half of it goes on too long.
+    # Casual speech: what is said is mostly right, how it was asked for is mostly ignored, half of it goes on too long.
     dialogue_forms: Share = 0.6  # share of dialogues that ask for a form
     dialogues: Rates = Rates(content=0.95, form=0.2, ramble=0.5)
 
@@ -94,11 +96,13 @@ class WorldSpec(_Spec):
         Rates(content=0.85, form=0.75, ramble=0.2),
         Rates(content=0.97, form=0.95, ramble=0.05),
     )
-    # Spread of an annotator's score on the ten-point scale. One wrong form is worth 3.2 points, so few pairs are inverted.
+    # Spread of an annotator's score on the ten-point scale. One wrong form is worth up to 3.2 points: few inversions.
     score_noise: Spread = 1.0
     # Spread of a HelpSteer2 grade on its five-point scale, the same share of its range.
     grade_noise: Spread = 0.45
-    solutions: Count = 1_000  # chains of additions and subtractions with their steps; all are right, as NuminaMath's mostly are
+    solutions: Count = (
+        1_000  # chains of additions and subtractions with their steps; all are right, as NuminaMath's mostly are
+    )
     solutions_test: Count = 100
 
     # --- benchmarks
@@ -108,7 +112,7 @@ class WorldSpec(_Spec):
     alpaca_skills: Count = 30
     alpaca_facts: Count = 20
     # The model to beat is decent but flawed, so that a perfect model wins about 80 to 85 of 100, not all.
-    baseline: Rates = Rates(content=0.75, form=0.6, ramble=0.15)
+    baseline: Rates = Rates(content=0.7, form=0.55, ramble=0.2)
     mt_bench_per_category: Count = 10  # four categories
     board_items: Annotated[int, Field(ge=1, le=96)] = 80  # per task; at most the 96 facts that are kept for tests
 

@@ -1,4 +1,4 @@
-"""The world's tokenizer in Hugging Face's layout: one token a word, one <bos>, a chat template that marks what the assistant says.
+"""The world's tokenizer in Hugging Face's layout: one token a word, and a chat template that marks the answers.
 
 The files are written from their parts, not through transformers, so that their bytes do not depend on its version.
 """
@@ -10,7 +10,7 @@ from harness.microworld.words import BOS, EOS, PAD, ROLES, SPECIALS, UNK, vocabu
 
 CONTEXT = 256  # tokens: several times the longest conversation of the world
 
-# Renders "<bos> <user> … <assistant> … <eos> …". The end of an answer is inside the generation block, so that <eos> is learned.
+# Renders "<bos> <user> … <assistant> … <eos> …". The answer's <eos> is inside the generation block, so it is learned.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% for message in messages %}"

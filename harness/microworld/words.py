@@ -10,21 +10,26 @@ ROLES = {"system": "<system>", "user": "<user>", "assistant": "<assistant>"}
 # The order is the order of their ids.
 SPECIALS = (PAD, BOS, EOS, UNK, *ROLES.values())
 
-NOUNS = tuple(
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+NOUNS = _split(
     "river apple stone cloud lamp chair door paper bridge garden candle mirror "
-    "button ladder basket pencil window bottle hammer pillow carpet wheel ticket blanket".split()
+    "button ladder basket pencil window bottle hammer pillow carpet wheel ticket blanket"
 )
 NUMBERS = tuple(map(str, range(21)))
-NAMES = tuple(
+NAMES = _split(
     "anna ben clara david emma felix grace henry iris jack kate leo mia noah olga paul quinn rosa sam tina "
     "umar vera will xena yann zoe alan bella carl dora eric fiona george hanna ivan julia karl lena max nina "
-    "oscar petra ralph sara tom ursula victor wendy xavier yasmin aaron beth cora dylan elsa frank gina hugo ida joel".split()
+    "oscar petra ralph sara tom ursula victor wendy xavier yasmin aaron beth cora dylan elsa frank gina hugo ida joel"
 )
 ATTRIBUTES = {
-    "colour": tuple("red blue green yellow black white brown pink grey purple".split()),
-    "city": tuple("rome paris london berlin madrid vienna oslo dublin athens prague".split()),
-    "food": tuple("rice soup bread cheese pasta salad curry pizza fish cake".split()),
-    "animal": tuple("cat dog horse rabbit tiger eagle sheep goat whale mouse".split()),
+    "colour": _split("red blue green yellow black white brown pink grey purple"),
+    "city": _split("rome paris london berlin madrid vienna oslo dublin athens prague"),
+    "food": _split("rice soup bread cheese pasta salad curry pizza fish cake"),
+    "animal": _split("cat dog horse rabbit tiger eagle sheep goat whale mouse"),
 }
 
 # What a speaker who rambles adds after the answer. No word of a form stands here.
@@ -37,7 +42,7 @@ RAMBLES = (
     "we could talk about it all day",
 )
 
-# The sentences of the world. {what} is a phrase of an operation, {list} its operands, {result} the content of the answer.
+# The sentences of the world. {what} is a phrase of an operation, {list} its operands, {result} the answer's content.
 FACT_STATEMENTS = (
     "the {attribute} of {name} is {value} .",
     "{name} has the {attribute} {value} .",
@@ -85,8 +90,9 @@ def vocabulary() -> tuple[str, ...]:
     """Every word of the world, specials first, then sorted; a word's place is its token id."""
     words = {*NOUNS, *NUMBERS, *NAMES, *ATTRIBUTES, *FORM_WORDS}
     words.update(*ATTRIBUTES.values())
-    phrases = [phrase for source in (*OPERATIONS.values(), *FORMS.values()) for phrase in source.phrases]
-    words.update(_plain_words((*_SENTENCES, *phrases, *RAMBLES)))
+    operations = [phrase for operation in OPERATIONS.values() for phrase in operation.phrases]
+    forms = [phrase for form in FORMS.values() for phrase in form.phrases]
+    words.update(_plain_words((*_SENTENCES, *operations, *forms, *RAMBLES)))
     return (*SPECIALS, *sorted(words))
 
 

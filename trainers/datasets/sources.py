@@ -126,7 +126,9 @@ def _read_file(source: Source) -> Iterator[tuple[int, Any]]:
     except FileNotFoundError:
         raise UserError(f"{source.name}: no such file; give a path or a URL that exists") from None
     except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:
-        raise UserError(f"{source.name}: cannot be read: {_first_line(error)}") from None
+        # A variable in the place may hold a key: the message shows the place as the user wrote it.
+        fault = _first_line(error).replace(place, source.name)
+        raise UserError(f"{source.name}: cannot be read: {fault}") from None
 
 
 def _read_hub(source: Source) -> Iterator[tuple[int, Any]]:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
-from torch.nn.functional import logsigmoid
 
 from trainers.objectives.contract import Loss, Responses, Settings
 from trainers.objectives.registry import objective
@@ -39,6 +38,8 @@ def reward_shape(log_ratios: "Tensor", settings: DpoSettings) -> "tuple[Tensor, 
 
     The constant cancels in a difference of two answers, and only there.
     """
+    from torch.nn.functional import logsigmoid
+
     exact = log_ratios.new_zeros(log_ratios.shape).bool()
     match settings.divergence:
         case "reverse_kl":
@@ -53,6 +54,8 @@ def reward_shape(log_ratios: "Tensor", settings: DpoSettings) -> "tuple[Tensor, 
 
 def pairwise(rewards: "Tensor") -> Loss:
     """-log sigmoid(r_w - r_l), an item a pair. rewards: [rows], chosen and rejected in turn."""
+    from torch.nn.functional import logsigmoid
+
     margin = rewards[0::2] - rewards[1::2]
     metrics = {"reward_margin": margin.detach().sum(), "reward_accuracy": (margin > 0).to(margin.dtype).sum()}
     return Loss(total=-logsigmoid(margin).sum(), items=len(margin), metrics=metrics)

@@ -1,4 +1,4 @@
-"""SFT and DPO in one loss, at one time: the combination that paper A (arXiv 2507.00018) reports as failing."""
+"""SFT and DPO in one loss, at one time: the combination that arXiv 2507.00018 is said to have found failing."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ class JointSettings(Settings):
 
     beta: float = Field(default=0.1, gt=0, description="strength of the pull to the reference; 0.1 is TRL's for DPO")
     sft_weight: float = Field(
-        default=1.0, gt=0, description="weight of the likelihood term beside DPO's; 1 as in IRPO, arXiv 2404.19733"
+        default=1.0,
+        gt=0,
+        description="α, the weight of the likelihood term beside DPO's; 1 as in IRPO, arXiv 2404.19733",
     )
 
 
@@ -45,7 +47,9 @@ def sft_dpo(responses: Responses, settings: JointSettings) -> Loss:
     compared = pairwise(settings.beta * responses.sequence_log_ratios())
     nll = _mean_nll(responses)[0::2]
     return Loss(
-        compared.total + settings.sft_weight * nll.sum(), compared.items, {**compared.metrics, "nll": nll.detach().sum()}
+        compared.total + settings.sft_weight * nll.sum(),
+        compared.items,
+        {**compared.metrics, "nll": nll.detach().sum()},
     )
 
 

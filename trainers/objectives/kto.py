@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pydantic import Field
-from torch import where
 
 from trainers.objectives.contract import Loss, Responses, Settings
 from trainers.objectives.registry import objective
@@ -36,7 +35,7 @@ def reference_point(responses: Responses) -> "Tensor":
     needs_mismatch=True,
     formula="w_D σ(β(z − ρ)) if liked, w_U σ(β(ρ − z)) if disliked; z = max(0, sg(mean of ρ over mismatched answers))",
     gradient="−(β/4) w_D ∇log π(y) if liked, +(β/4) w_U ∇log π(y) if disliked",
-    source="KTO, arXiv 2402.01306, eq. 7 in TRL's count",
+    source="KTO, arXiv 2402.01306, eq. 7, as TRL 1.16 computes it",
     provenance="read",
     monotone=True,
 )
@@ -49,8 +48,6 @@ def kto(responses: Responses, settings: KtoSettings) -> Loss:
     liked = responses.labels().bool()
     z = reference_point(responses)
     gain = settings.beta * (responses.sequence_log_ratios() - z)
-    losses = where(
-        liked, settings.desirable_weight * (-gain).sigmoid(), settings.undesirable_weight * gain.sigmoid()
-    )
+    losses = (settings.desirable_weight * (-gain).sigmoid()).where(liked, settings.undesirable_weight * gain.sigmoid())
     metrics = {"kl": z * len(losses), "implicit_reward": (gain.detach() + settings.beta * z).sum()}
     return Loss(total=losses.sum(), items=len(losses), metrics=metrics)

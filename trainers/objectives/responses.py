@@ -77,9 +77,7 @@ class Responses:
     def select(self, rows: "Tensor") -> "Responses":
         """The responses at `rows`: an index or a bool mask over rows. The scalar stays as it is."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Responses(
-            **{n: v if v is None or n == "mismatched_log_ratio" else v[rows] for n, v in values.items()}
-        )
+        return Responses(**{n: v if v is None or n == "mismatched_log_ratio" else v[rows] for n, v in values.items()})
 
 
 @dataclass(frozen=True)

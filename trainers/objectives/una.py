@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pydantic import Field
-from torch.nn.functional import logsigmoid
 
 from trainers.objectives.contract import Loss, Responses, Settings
 from trainers.objectives.dpo import pairwise
@@ -82,6 +81,8 @@ def una_binary_mse(responses: Responses, settings: UnaBinarySettings) -> Loss:
 )
 def una_binary_bce(responses: Responses, settings: UnaBinarySettings) -> Loss:
     """Cross-entropy of the implicit score against a label, an item an answer."""
+    from torch.nn.functional import logsigmoid
+
     signs = 2 * responses.labels() - 1
     reward = settings.beta * responses.sequence_log_ratios()
     metrics = {"implicit_score": reward.detach().sigmoid().sum()}

@@ -41,7 +41,7 @@ ULTRAFEEDBACK = {
     "score_chosen": 8.5,
     "score_rejected": 4.0,
 }
-SHAREGPT = {
+SHAREGPT: dict[str, Any] = {
     "conversations": [
         {"from": "system", "value": "Be brief."},
         {"from": "human", "value": "Hello?"},

@@ -99,6 +99,14 @@ def test_files_that_cannot_be_read_are_named(
     assert "\n" not in str(error.value)
 
 
+def test_what_a_variable_holds_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret.jsonl").mkdir()
+    monkeypatch.setenv("KEY", f"{tmp_path}/secret")
+    with pytest.raises(UserError, match=r"^\$\{KEY\}\.jsonl: cannot be read: ") as error:
+        list(read_rows(source("${KEY}.jsonl")))
+    assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -160,11 +168,12 @@ configs:
 def test_a_folder_in_the_hub_layout_is_read_without_the_network(tmp_path: Path, name: str) -> None:
     (tmp_path / "README.md").write_text(CARD, encoding="utf-8")
     for place in ("data/train-", "data/test-", "more/"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        write(tmp_path / f"{place}{name}")
+        path = tmp_path / f"{place}{name}"
+        path.parent.mkdir(exist_ok=True)
+        write(path)
 
-    def hub(**options: Any) -> Source:
-        return Source(adapter="document", hub=str(tmp_path), **options)
+    def hub(folder: Path = tmp_path, **options: Any) -> Source:
+        return Source(adapter="document", hub=str(folder), **options)
 
     assert list(read_rows(hub(split="train_sft"))) == list(enumerate(ROWS, start=1))
     assert list(read_rows(hub(split="test_sft", skip=3, limit=9))) == [(4, ROWS[3]), (5, ROWS[4])]
@@ -173,3 +182,5 @@ def test_a_folder_in_the_hub_layout_is_read_without_the_network(tmp_path: Path, 
         list(read_rows(hub(split="train")))
     with pytest.raises(UserError, match="'less' not found"):
         list(read_rows(hub(split="train", config="less")))
+    with pytest.raises(UserError, match=r"absent\[train\]: cannot be read: "):
+        list(read_rows(hub(tmp_path / "absent", split="train")))

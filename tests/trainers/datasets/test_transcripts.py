@@ -51,6 +51,8 @@ GOOD = "\n\nHuman: a\n\nAssistant: b"
         (GOOD, GOOD + "\n\nAssistant: c", "answers differ in more than the last turn"),
         (GOOD, "\n\nHuman: other\n\nAssistant: b", "answers differ in more than the last turn"),
         (GOOD + "\n\nAssistant: c", GOOD + "\n\nAssistant: d", "turns out of order"),
+        (GOOD, "\n\nHuman: a\n\nHuman: b", "turns out of order"),
+        ("\n\nHuman: a\n\nHuman: b", GOOD, "turns out of order"),
         (GOOD + "\n\nHuman: c", GOOD + "\n\nHuman: d", "turns out of order"),
         (GOOD, "\n\nHuman: a\n\nAssistant: ", "empty answer"),
         ("\n\nHuman: \n\nAssistant: b", "\n\nHuman: \n\nAssistant: c", "empty turn"),

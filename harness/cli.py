@@ -1,0 +1,190 @@
+"""The command `bridgebench`."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from results.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Trains post-training objectives under one matched budget, evaluates them in one way, and prints tables "
+    "with error bars.",
+    epilog="Exit codes: 0 all went well, 1 a stage failed or a table is incomplete, 2 a mistake in what was asked for, "
+    "130 interrupted.",
+)
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="BRIDGEBENCH_HOME", help="Folder of artifacts, store and reports.")
+]
+ProfileArgument = Annotated[str, typer.Argument(help="A profile that comes with bridgebench, or a .yaml file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DEFAULT_HOME = Path("runs")
+
+
+@app.command()
+def reproduce(
+    profile: ProfileArgument = "micro",
+    home: HomeOption = DEFAULT_HOME,
+    here: Annotated[bool, typer.Option("--here", help="Run in this process, without Ray.")] = False,
+) -> None:
+    """Run a study from nothing to its leaderboard. What was done before is not done again."""
+    from harness.executor import run_here, run_on_ray
+    from harness.home import Home
+    from harness.profile import find_profile
+    from harness.study import open_plan, report_study, run_study, shares
+    from results.tables import terminal
+
+    began = time.monotonic()
+    console = _console()
+    plan = open_plan(find_profile(profile))
+    run = run_here if here else run_on_ray
+    place = Home(home.resolve())
+    board = run_study(plan, place, console, lambda board, judging, tick: run(board, judging.runtime_for, tick))
+    found, reports = report_study(plan, place)
+    print(terminal(found, console.width))
+    _print_shares(console, shares(board), time.monotonic() - began)
+    for name, path in vars(reports).items():
+        console.print(f"{name:9} {_shown(path)}", highlight=False, soft_wrap=True)
+    console.print(f"{'store':9} {_shown(place.store)}", highlight=False, soft_wrap=True)
+    failed = [state for state in board.states.values() if state.status == "failed"]
+    for state in failed:
+        console.print(f"failed: {state.stage.label}: {state.reason}", highlight=False, markup=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    profile: ProfileArgument = "micro",
+    home: HomeOption = DEFAULT_HOME,
+    json_: JsonOption = False,
+) -> None:
+    """Show what a study would do, before anything runs."""
+    from harness.board import Board
+    from harness.estimate import core_seconds, seconds_per_unit
+    from harness.home import Home
+    from harness.kinds import KINDS
+    from harness.profile import find_profile
+    from harness.study import open_plan
+
+    made = open_plan(find_profile(profile))
+    board = Board(made.stages, Home(home.resolve()).artifacts)
+    states = list(board.states.values())
+    rates = seconds_per_unit(states)
+    rows = []
+    for kind in KINDS:
+        own = [state for state in states if state.stage.kind.name == kind]
+        todo = [state for state in own if state.status == "waiting"]
+        if own:
+            hours = core_seconds(todo, rates) / 3600
+            rows.append({"stage": kind, "stages": len(own), "to_do": len(todo), "device_hours": round(hours, 3)})
+    if json_:
+        print(json.dumps({"profile": made.profile.name, "arms": len(made.arms), "stages": rows}))
+        return
+    table = Table("stage", "stages", "to do", "device-hours", title=f"{made.profile.name}: {len(made.arms)} arms")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    _console().print(table)
+
+
+@app.command()
+def leaderboard(
+    profile: Annotated[str, typer.Argument(help="Name of a profile in the store.")] = "micro",
+    home: HomeOption = DEFAULT_HOME,
+    format_: Annotated[str, typer.Option("--format", help="terminal, markdown or csv.")] = "terminal",
+    main_: Annotated[str | None, typer.Option("--main", help="The column that ranks, as suite/metric.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="The arm that the others are compared with.")] = None,
+) -> None:
+    """Print the leaderboard of a study from the results store."""
+    from harness.home import Home
+    from results import tables
+    from results.leaderboard import leaderboard as query
+    from results.store import Store
+
+    with Store.open(Home(home.resolve()).store, create=False) as store:
+        stated: Any = store.profile(profile).spec.get("leaderboard", {})
+        found = query(store, profile, main=main_ or stated.get("main"), baseline=baseline or stated.get("baseline"))
+    match format_:
+        case "terminal":
+            print(tables.terminal(found, _console().width))
+        case "markdown":
+            print(tables.markdown(found), end="")
+        case "csv":
+            print(tables.csv(found), end="")
+        case _:
+            raise UserError(f"--format {format_}: there are terminal, markdown and csv")
+
+
+@app.command()
+def evaluate(
+    suite: Annotated[str, typer.Option(help="The suite: alpaca_eval.")],
+    outputs: Annotated[Path, typer.Option(help="A model's answers (.json, .jsonl, also .gz).")],
+    annotations: Annotated[Path, typer.Option(help="A judge's annotations of them.")],
+    json_: JsonOption = False,
+) -> None:
+    """Score a model's stored answers with a judge's stored annotations."""
+    if suite != "alpaca_eval":
+        raise UserError(f"--suite {suite}: stored annotations can be scored for alpaca_eval")
+    from eval_suites.alpaca import score_stored
+
+    scores, _ = score_stored(outputs, annotations)
+    if json_:
+        print(json.dumps([score.model_dump(mode="json") for score in scores]))
+        return
+    table = Table("metric", "value", "standard error", "items", "unit", title=f"alpaca_eval: {outputs}")
+    for score in scores:
+        value = "—" if score.value is None else f"{score.value:.2f}"
+        error = "" if score.standard_error is None else f"{score.standard_error:.2f}"
+        items = f"{score.n_scored}/{score.n_expected}" + ("" if score.complete else " incomplete")
+        table.add_row(score.metric, value, error, items, str(score.detail.get("unit", "")))
+    _console().print(table)
+    if not all(score.complete for score in scores):
+        raise typer.Exit(1)
+
+
+def _console() -> Console:
+    # what is not a terminal has no width of its own: tables there are as wide as they need to be
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _print_shares(console: Console, found: list[tuple[str, int, float]], seconds: float) -> None:
+    total = sum(share for _, _, share in found)
+    if not found:
+        console.print(f"Nothing to do: every stage is cached ({seconds:.1f} s).", highlight=False)
+        return
+    table = Table("stage", "ran", "core-seconds", "share", title=f"Finished in {seconds / 60:.1f} minutes")
+    for kind, count, share in found:
+        table.add_row(kind, str(count), f"{share:.0f}", f"{share / total:.0%}")
+    console.print(table)
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def main() -> None:
+    """Runs the command. A user's mistake is one line and exit code 2; an interruption keeps all that was done."""
+    os.environ.setdefault("BRIDGEBENCH_COMMAND", " ".join(["bridgebench", *sys.argv[1:]]))
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except UserError as error:
+        print(f"bridgebench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("bridgebench: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

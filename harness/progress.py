@@ -1,0 +1,116 @@
+"""What a run shows while it works: a live table on a terminal, plain lines elsewhere."""
+
+import json
+import time
+from collections import Counter
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.board import ENDED, Board, State
+from harness.estimate import core_seconds, seconds_per_unit
+from harness.kinds import KINDS
+from harness.perform import PROGRESS
+
+PLAIN_EVERY = 30.0  # seconds between two lines about a run in which nothing ends
+
+
+class Progress:
+    """Follows a board. On a terminal it redraws a table; elsewhere it writes a line for each stage that ends."""
+
+    def __init__(self, board: Board, console: Console, slots: int) -> None:
+        self.board = board
+        self.console = console
+        self.slots = max(1, slots)
+        self.began = time.monotonic()
+        self._told = {id for id, state in board.states.items() if state.status in ENDED}
+        self._last = time.monotonic()
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        cached = sum(state.status == "cached" for state in self.board.states.values())
+        self.console.print(f"{len(self.board.states)} stages, {cached} cached, {self._left()} to do", highlight=False)
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def tick(self) -> None:
+        """Shows what has changed."""
+        ended = [s for id, s in self.board.states.items() if s.status in ENDED and id not in self._told]
+        self._told |= {state.stage.id for state in ended}
+        for state in ended:
+            if self._live is None or state.status in {"failed", "diverged"}:
+                self.console.print(self._line(state), highlight=False, markup=False)
+        if self._live:
+            self._live.update(self._picture(), refresh=True)
+        elif not ended and time.monotonic() - self._last > PLAIN_EVERY:
+            running = ", ".join(_running(self.board, state) for state in self._with("running"))
+            self.console.print(f"{self._clock()} {self._overall()}; running: {running}", highlight=False, markup=False)
+        if ended or time.monotonic() - self._last > PLAIN_EVERY:
+            self._last = time.monotonic()
+
+    def _line(self, state: State) -> str:
+        seconds = f" in {state.manifest.seconds:.1f} s" if state.manifest and state.status == "done" else ""
+        reason = f": {state.reason}" if state.reason else ""
+        return f"{self._clock()} {state.status:8} {state.stage.label}{seconds}{reason}  ({self._overall()})"
+
+    def _clock(self) -> str:
+        seconds = int(time.monotonic() - self.began)
+        return f"[{seconds // 60:3d}:{seconds % 60:02d}]"
+
+    def _overall(self) -> str:
+        total, left = len(self.board.states), self._left()
+        return f"{total - left}/{total} stages, about {_minutes(self.seconds_left())} left"
+
+    def _left(self) -> int:
+        return len(self.board.unfinished)
+
+    def _with(self, status: str) -> list[State]:
+        return [state for state in self.board.states.values() if state.status == status]
+
+    def seconds_left(self) -> float:
+        """Estimated seconds until every stage has ended, from the speed of those that have."""
+        rates = seconds_per_unit(self.board.states.values())
+        waiting = core_seconds(self._with("waiting"), rates)
+        running = sum(core_seconds([s], rates) * (1 - (_share(self.board, s) or 0.0)) for s in self._with("running"))
+        return (waiting + running) / self.slots
+
+    def _picture(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for column in ("stage", "cached", "done", "running", "waiting", "failed"):
+            table.add_column(column, justify="left" if column == "stage" else "right")
+        for kind in KINDS:
+            counts = Counter(s.status for s in self.board.states.values() if s.stage.kind.name == kind)
+            if counts:
+                lost = counts["failed"] + counts["diverged"] + counts["skipped"]
+                numbers = (counts["cached"], counts["done"], counts["running"], counts["waiting"], lost)
+                table.add_row(kind, *(str(number or "·") for number in numbers))
+        running = [Text("  " + _running(self.board, state)) for state in self._with("running")]
+        return Group(table, *running, Text(f"{self._clock()} {self._overall()}"))
+
+
+def _running(board: Board, state: State) -> str:
+    share = _share(board, state)
+    return state.stage.label + ("" if share is None else f" {share:.0%}")
+
+
+def _share(board: Board, state: State) -> float | None:
+    """How much of a running stage is done, as the stage itself reports; None where it has not."""
+    if state.key is None:
+        return None
+    try:
+        done, total = json.loads((board.store.partial(state.stage.kind.name, state.key) / PROGRESS).read_text())
+    except (OSError, ValueError):
+        return None
+    return float(done / total) if total else None
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,115 @@
+"""From the board to the results store: what every stage left is recorded as soon as it ends. Only the driver writes."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.board import ENDED, Board, State
+from harness.plan import Arm, Plan
+from results.digest import digest
+from results.records import Arm as ArmRecord
+from results.records import CurvePoint, Profile
+from results.records import Stage as StageRecord
+from results.records import Status as RecordStatus
+from results.rows import read_scores
+from results.store import Store
+
+CURVE_POINTS = 50
+CURVE_METRICS = ("loss", "nll", "gradient_norm", "learning_rate", "tokens_per_second", "reward_accuracy", "clamped")
+
+
+class Recorder:
+    """Keeps the store level with the board. Recording the same again changes nothing."""
+
+    def __init__(self, plan: Plan, board: Board, store: Store) -> None:
+        self.board = board
+        self.store = store
+        spec = plan.profile.model_dump(mode="json")
+        self.profile = Profile(digest=digest(spec), name=plan.profile.name, spec=spec, created=datetime.now(UTC))
+        self.arms = [(self._arm(arm), arm) for arm in plan.arms]
+        self._recorded: set[str] = set()
+        store.record_profile(self.profile)
+        for record, _ in self.arms:
+            store.record_arm(record)
+
+    def record(self) -> None:
+        """Records the stages that have ended since the last call."""
+        for state in self.board.states.values():
+            if state.status in ENDED and state.stage.id not in self._recorded:
+                self._recorded.add(state.stage.id)
+                self._record_stage(state)
+
+    def finish(self) -> None:
+        """Records how every arm ended."""
+        self.record()
+        for record, arm in self.arms:
+            status, reason = _ending(self.board, arm)
+            self.store.record_arm(record.model_copy(update={"status": status, "reason": reason}))
+
+    def _arm(self, arm: Arm) -> ArmRecord:
+        settings = {"responses": arm.responses}
+        return ArmRecord(profile=self.profile.digest, name=arm.name, method=arm.name, seed=arm.seed, settings=settings)
+
+    def _record_stage(self, state: State) -> None:
+        users = [record for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
+        if state.key is None or state.manifest is None:
+            return
+        self.store.record_stage(_stage_record(state), users)
+        folder = self.board.store.folder(state.stage.kind.name, state.key)
+        if (folder / "log" / "metrics.jsonl").is_file():
+            self.store.record_curve(state.key, _curve(folder / "log" / "metrics.jsonl"))
+        if (folder / "scores.json").is_file():
+            scores, items = read_scores(folder)
+            for record in users:
+                self.store.record_scores(record, state.key, scores, items)
+
+
+def _stage_record(state: State) -> StageRecord:
+    manifest = state.manifest
+    assert manifest is not None
+    return StageRecord(
+        key=manifest.key,
+        kind=manifest.kind,
+        version=manifest.kind_version,
+        spec=manifest.spec,
+        status="ok" if manifest.outcome == "ok" else "diverged",
+        reason=manifest.reason,
+        artifact=f"{manifest.kind}/{manifest.key}",
+        content=manifest.content(),
+        started=datetime.fromisoformat(manifest.started),
+        seconds=manifest.seconds,
+        host=manifest.host,
+        commit=manifest.commit,
+        dirty=manifest.dirty,
+        versions=manifest.versions,
+        command=manifest.command,
+    )
+
+
+def _ending(board: Board, arm: Arm) -> tuple[RecordStatus, str]:
+    """How an arm ended: its first stage that did not end well says so."""
+    states = [board[stage] for stage in arm.stages]
+    for status in ("diverged", "failed"):
+        for state in states:
+            if state.status == status:
+                return status, f"{state.stage.label}: {state.reason}"
+    if all(state.status in {"cached", "done"} for state in states):
+        return "ok", ""
+    return "planned", "the run ended before this arm did"
+
+
+def _curve(path: Path) -> Iterator[CurvePoint]:
+    """At most CURVE_POINTS steps of a training log, the last among them."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    stride = -(-len(lines) // CURVE_POINTS) if lines else 1
+    tokens = examples = 0
+    for number, line in enumerate(lines):
+        tokens += int(line["supervised_tokens"])
+        examples += int(line["responses"])
+        if (len(lines) - 1 - number) % stride == 0:
+            for metric in CURVE_METRICS:
+                if metric in line:
+                    yield CurvePoint(
+                        step=line["step"], examples=examples, tokens=tokens, metric=metric, value=line[metric]
+                    )

@@ -1,0 +1,214 @@
+"""The leaderboard of a profile: a row for every arm name over its seeds, a column for every metric, from the items."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+from results.cells import Cell, cell, difference, worst
+from results.digest import canonical_json
+from results.errors import UserError
+from results.outcomes import ArmKey, StoredScore
+from results.records import Arm, Profile, Stage
+from results.rows import Score
+from results.statistics import Interval, holm
+from results.store import Store, Trained
+
+# Units of which neither more nor less is better.
+_NEUTRAL = ("characters", "tokens")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of one suite under one judge: scores of different judges never share a column.
+
+    `part` says that another column averages this one over its suite.
+    """
+
+    suite: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    judge: str | None
+    part: bool
+
+    @property
+    def name(self) -> str:
+        """How a column is asked for."""
+        return f"{self.suite}/{self.metric}"
+
+    @property
+    def direction(self) -> str:
+        """An arrow towards the better values; none for lengths."""
+        return "" if self.unit in _NEUTRAL else "↑" if self.higher_is_better else "↓"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of a row and where its numbers come from. `trained` is the sum over its training stages."""
+
+    arm: Arm
+    stages: tuple[Stage, ...]
+    trained: Trained | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm name. `cells` stand in the order of the columns; `status` is ok where all of its runs and cells are.
+
+    `difference` is that to the baseline in the main column, `p_holm` its p-value after Holm over the rows.
+    """
+
+    name: str
+    method: str
+    status: str
+    reason: str
+    cells: tuple[Cell, ...]
+    difference: Interval | None
+    p_holm: float | None
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Rows from the best in the main column on; those without a value there last. `main` is None without columns."""
+
+    profile: Profile
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    main: int | None
+    baseline: str | None
+    confidence: float
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The columns that fit a table: those that no other column averages."""
+        return tuple(i for i, column in enumerate(self.columns) if not column.part or i == self.main)
+
+
+_Scores = dict[tuple[str, int], dict[int, StoredScore]]  # by arm name and column, then by seed
+
+
+def leaderboard(
+    store: Store,
+    profile_name: str,
+    *,
+    main: str | None = None,
+    baseline: str | None = None,
+    confidence: float = 0.95,
+) -> Leaderboard:
+    """The leaderboard of the profile with this name or digest.
+
+    main:     the column that ranks, as suite/metric; by default the first
+    baseline: the name of the arm that the others are compared with
+    Raises UserError where there is no such profile, column or arm.
+    """
+    profile = store.profile(profile_name)
+    arms: dict[str, list[Arm]] = defaultdict(list)
+    for arm in store.arms(profile.digest):
+        arms[arm.name].append(arm)
+    columns, scores = _columns(store.scores(profile.digest))
+    index = _main_column(columns, main)
+    if baseline is not None and baseline not in arms:
+        raise UserError(f"{profile.name} has no arm {baseline!r} to compare with; it has: {', '.join(sorted(arms))}")
+    runs = _runs(store, profile.digest)
+    rows = []
+    for name, own in arms.items():
+        of_columns = [scores.get((name, c), {}) for c in range(len(columns))]
+        rows.append(_row(own, of_columns, runs, confidence))
+    if index is not None:
+        if baseline is not None:
+            rows = _compare(rows, baseline, index, scores, confidence)
+        rows.sort(key=lambda row: _rank(row.cells[index], columns[index]))
+    return Leaderboard(profile, columns, tuple(rows), index, baseline, confidence)
+
+
+def _columns(stored: Sequence[StoredScore]) -> tuple[tuple[Column, ...], _Scores]:
+    """The columns, those without a judge's split by suite and metric, and the scores under each."""
+    members = {suite for one in stored for suite in _members(one.score)}
+    judges: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in stored:
+        judges[one.score.suite, one.score.metric] |= {judge} if (judge := _judge(one.score)) else set()
+    found: dict[Column, dict[ArmKey, StoredScore]] = defaultdict(dict)
+    for one in stored:
+        score, known = one.score, judges[one.score.suite, one.score.metric]
+        # A score that names no judge (no answer came) belongs to the only one there is.
+        judge = next(iter(known)) if len(known) == 1 else _judge(score)
+        unit = str(score.detail.get("unit", ""))
+        part = score.suite in members
+        found[Column(score.suite, score.metric, unit, score.higher_is_better, judge, part)][one.arm] = one
+    columns = sorted(found, key=lambda column: (column.suite, column.metric, column.judge or "", column.unit))
+    scores: _Scores = defaultdict(dict)
+    for index, column in enumerate(columns):
+        for arm, one in found[column].items():
+            scores[arm.name, index][arm.seed] = one
+    return tuple(columns), scores
+
+
+def _judge(score: Score) -> str | None:
+    judge = score.detail.get("judge", score.detail.get("annotators"))
+    if isinstance(judge, list) and len(judge) == 1:
+        judge = judge[0]
+    return (judge if isinstance(judge, str) else canonical_json(judge)) if judge else None
+
+
+def _members(score: Score) -> Sequence[str]:
+    """The suites that this score averages."""
+    members = score.detail.get("members")
+    return list(members) if isinstance(members, Mapping) else []
+
+
+def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
+    names = [column.name for column in columns]
+    if main is None:
+        return next((i for i, column in enumerate(columns) if not column.part), None)
+    if not names:
+        return None
+    if main not in names:
+        raise UserError(f"there is no column {main!r} to rank by; there are: {', '.join(dict.fromkeys(names))}")
+    return names.index(main)
+
+
+def _runs(store: Store, profile: str) -> dict[ArmKey, Run]:
+    stages, trained = store.stages(profile), store.trained()
+    runs = {}
+    for arm in store.arms(profile):
+        key = ArmKey(arm.name, arm.seed)
+        own = stages.get(key, [])
+        training = [stage for stage in own if stage.kind == "train"]
+        curves = [trained[stage.key] for stage in training if stage.key in trained]
+        total = Trained(sum(c.examples for c in curves), sum(c.tokens for c in curves)) if curves else None
+        runs[key] = Run(arm, tuple(own), total, sum(stage.seconds or 0.0 for stage in training))
+    return runs
+
+
+def _row(
+    arms: Sequence[Arm], scores: Sequence[Mapping[int, StoredScore]], runs: Mapping[ArmKey, Run], confidence: float
+) -> Row:
+    cells = tuple(cell(arms, of_column, confidence) for of_column in scores)
+    broken = [arm for arm in arms if arm.status != "ok"]
+    unfinished = [one for one in cells if one.condition not in ("ok", "absent")]
+    status = worst(arm.status for arm in broken) if broken else unfinished[0].condition if unfinished else "ok"
+    reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
+    own = tuple(runs[ArmKey(arm.name, arm.seed)] for arm in arms)
+    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, None, own)
+
+
+def _compare(rows: Sequence[Row], baseline: str, main: int, scores: _Scores, confidence: float) -> list[Row]:
+    """The rows with their differences to the baseline, Holm-corrected over all that are compared."""
+    ok = {row.name for row in rows if row.cells[main].condition == "ok"}
+    compared = {
+        name: difference(scores[name, main], scores[baseline, main], confidence)
+        for name in sorted(ok - {baseline})
+        if baseline in ok
+    }
+    found = {name: interval for name, interval in compared.items() if interval is not None}
+    adjusted = dict(zip(found, holm([interval.p_value for interval in found.values()]), strict=True))
+    return [replace(row, difference=found.get(row.name), p_holm=adjusted.get(row.name)) for row in rows]
+
+
+def _rank(main: Cell, column: Column) -> float:
+    if main.interval is None:
+        return inf
+    return -main.interval.mean if column.higher_is_better else main.interval.mean

@@ -1,0 +1,87 @@
+"""How numbers and cells are worded: the same in the terminal, in Markdown and on the page."""
+
+from math import inf
+
+from results.cells import Cell
+from results.leaderboard import Column, Leaderboard, Run
+from results.statistics import Interval, Spread
+
+_DECIMALS = {"percent": 1, "nats": 3, "share": 3, "characters": 0, "tokens": 0}
+_MARKS = {Spread.SEEDS_AND_ITEMS: "", Spread.ITEMS: "†", Spread.SEEDS: "‡", Spread.NOTHING: ""}
+
+
+def number(value: float, unit: str) -> str:
+    """A value in its unit's decimals, two where the unit is unknown; never "-0.0"."""
+    return f"{value:z,.{_DECIMALS.get(unit, 2)}f}"
+
+
+def interval(shown: Interval, unit: str, signed: bool = False) -> str:
+    """`61.3 [58.9, 63.7]`, with a mark where the interval does not cover everything; "[–]" where there is none."""
+    sign = "+" if signed and number(shown.mean, unit).strip("-0.,") and shown.mean > 0 else ""
+    mean = sign + number(shown.mean, unit)
+    if shown.standard_error == inf:
+        return f"{mean} [–]"
+    return f"{mean} [{number(shown.low, unit)}, {number(shown.high, unit)}]{_MARKS[shown.spread]}"
+
+
+def cell_text(shown: Cell, column: Column) -> str:
+    """A cell's interval, or the words that stand in its place."""
+    return shown.label if shown.interval is None else interval(shown.interval, column.unit)
+
+
+def heading(column: Column, board: Leaderboard) -> str:
+    """What a column shows; the judge where one metric has several."""
+    alike = sum(other.name == column.name for other in board.columns)
+    judge = f" by {column.judge}" if column.judge and alike > 1 else ""
+    unit = f" ({column.unit})" if column.unit else ""
+    return f"{column.suite} {column.metric}{judge}{unit} {column.direction}".strip()
+
+
+def difference_heading(board: Leaderboard) -> str:
+    """What the column of differences shows."""
+    return f"against {board.baseline}"
+
+
+def difference_text(shown: Interval | None, p_holm: float | None, unit: str) -> str:
+    """A difference with its interval and its corrected p-value."""
+    if shown is None:
+        return "–"
+    p = "" if p_holm is None else ", p < 0.001" if p_holm < 0.001 else f", p = {p_holm:.3f}"
+    return interval(shown, unit, signed=True) + p
+
+
+def spend(runs: tuple[Run, ...]) -> str:
+    """What a row's runs were trained on: examples and supervised tokens, as a range where seeds differ."""
+    trained = [run.trained for run in runs if run.trained is not None]
+    if not trained:
+        return "–"
+    return f"{_range([t.examples for t in trained])} examples, {_range([t.tokens for t in trained])} tokens"
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """How the numbers of a board are to be read; only what applies to it."""
+    percent = f"{board.confidence:.0%}"
+    intervals = [one.interval for row in board.rows for one in row.cells if one.interval is not None]
+    spreads = {shown.spread for shown in intervals}
+    found = [
+        f"In brackets the {percent} interval of the mean over training seeds and items, taken as crossed random "
+        "effects: variance (MS seed + MS item - MS residual) / (seeds × items), Student's t with Satterthwaite's "
+        "degrees of freedom. Metrics that are no mean of items add their standard error to the spread over seeds."
+    ]
+    if board.baseline is not None:
+        found.append(
+            f"Differences to {board.baseline} are paired by item and training seed; their p-values are corrected after "
+            "Holm over the rows."
+        )
+    if Spread.ITEMS in spreads:
+        found.append("† One seed: the interval covers the sampling of items; the spread over seeds is unknown.")
+    if Spread.SEEDS in spreads:
+        found.append("‡ The interval covers the spread over training seeds; the sampling of items is unknown.")
+    if Spread.NOTHING in spreads:
+        found.append("[–] One value: there is no interval.")
+    return found

@@ -1,0 +1,50 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from eval_suites.answers import answer_instructions
+from eval_suites.engine import Completion, Sampling
+from eval_suites.huggingface import HuggingFaceEngine
+from results.errors import UserError
+from tests.eval_suites.tiny import write_checkpoint
+from trainers.chat import load_tokenizer
+
+
+class Recorder:
+    """An engine that keeps the ids it was given and passes them on."""
+
+    def __init__(self, engine: HuggingFaceEngine) -> None:
+        self.engine = engine
+        self.prompts: list[list[int]] = []
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
+        self.prompts = [list(prompt) for prompt in prompts]
+        return self.engine.generate(prompts, sampling)
+
+
+def test_rows_have_alpaca_evals_shape_and_one_bos(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    tokenizer = load_tokenizer(folder)
+    engine = Recorder(HuggingFaceEngine(folder))
+    instructions = [{"instruction": "w1 w2", "dataset": "a"}, {"instruction": "w3"}]
+    rows = answer_instructions(engine, tokenizer, instructions, Sampling(max_new_tokens=5), "tiny")
+    assert [row["instruction"] for row in rows] == ["w1 w2", "w3"]
+    assert [row["dataset"] for row in rows] == ["a", ""]
+    assert list(rows[0]) == ["instruction", "output", "generator", "dataset", "finished", "n_tokens"]
+    assert {row["generator"] for row in rows} == {"tiny"}
+    assert all(row["n_tokens"] == 5 or row["finished"] for row in rows)
+    assert [ids.count(2) for ids in engine.prompts] == [1, 1]
+    assert tokenizer.decode(engine.prompts[0]) == "<s> <user> w1 w2 <assistant>"
+
+
+def test_an_instruction_without_text_is_named(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    with pytest.raises(UserError, match="instruction 1 has no text"):
+        answer_instructions(
+            HuggingFaceEngine(folder),
+            load_tokenizer(folder),
+            [{"instruction": "w1"}, {"instruction": " "}],
+            Sampling(max_new_tokens=2),
+            "tiny",
+        )

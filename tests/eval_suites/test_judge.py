@@ -1,0 +1,241 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval_suites.judge import Judge, JudgeSpec
+from results.errors import UserError
+from tests.eval_suites.judge_server import Json, completion, error, judge_server
+from trainers.records import Message
+
+SECRET = "sk-a-very-secret-key"
+
+
+def ask_about(*questions: str) -> list[list[Message]]:
+    return [[Message(role="system", content="Judge."), Message(role="user", content=text)] for text in questions]
+
+
+def spec(url: str, **changes: Any) -> JudgeSpec:
+    return JudgeSpec.model_validate(
+        {"model": "judge", "base_url": url, "first_wait_seconds": 0.001, "longest_wait_seconds": 0.002, **changes}
+    )
+
+
+def echo(request: Json) -> tuple[int, Json]:
+    return 200, completion(f"re: {request['messages'][-1]['content']}")
+
+
+def failing(times: int, status: int, body: Json) -> Callable[[Json], tuple[int, Json]]:
+    """Every question fails the first `times` times it is asked."""
+    asked: Counter[str] = Counter()
+
+    def respond(request: Json) -> tuple[int, Json]:
+        question = request["messages"][-1]["content"]
+        asked[question] += 1
+        return (status, body) if asked[question] <= times else echo(request)
+
+    return respond
+
+
+def texts(answers: list[Any]) -> list[str | None]:
+    return [None if answer is None else answer.text for answer in answers]
+
+
+def test_answers_come_in_order_and_are_never_asked_twice(tmp_path: Path) -> None:
+    questions = [f"q{i}" for i in range(30)]
+    with judge_server(echo) as server:
+        with Judge(spec(server.url), tmp_path / "answers.db") as judge:
+            assert texts(judge.ask(ask_about(*questions, "q3"))) == [f"re: {q}" for q in [*questions, "q3"]]
+            assert judge.counts.requests == judge.counts.answered == 30
+            assert (judge.counts.prompt_tokens, judge.counts.completion_tokens) == (3000, 30)
+        with Judge(spec(server.url), tmp_path / "answers.db") as judge:
+            answers = judge.ask(ask_about(*questions))
+            assert texts(answers) == [f"re: {q}" for q in questions]
+            assert (judge.counts.requests, judge.counts.from_store, judge.counts.prompt_tokens) == (0, 30, 0)
+    assert len(server.requests) == 30
+    assert answers[0] is not None
+    assert (answers[0].model, answers[0].finish_reason) == ("judge-2026-01-01", "length")
+
+
+def test_what_is_sent(tmp_path: Path) -> None:
+    with judge_server(echo) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+        judge.ask(ask_about("q"))
+    assert server.requests == [
+        {
+            "model": "judge",
+            "messages": [{"role": "system", "content": "Judge."}, {"role": "user", "content": "q"}],
+            "max_tokens": 1,
+            "temperature": 1.0,
+            "logprobs": True,
+            "top_logprobs": 5,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"max_tokens": 2}, {"temperature": 0.0}, {"top_logprobs": None}]
+)
+def test_another_model_or_parameter_is_another_answer(tmp_path: Path, change: dict[str, Any]) -> None:
+    with judge_server(echo) as server:
+        for changes in ({}, change, {"timeout_seconds": 3.0, "concurrency": 1}):
+            with Judge(spec(server.url, **changes), tmp_path / "a.db") as judge:
+                judge.ask(ask_about("q"))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])
+def test_passing_errors_are_asked_again(tmp_path: Path, status: int) -> None:
+    with judge_server(failing(2, status, error("busy"))) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about("a", "b"))) == ["re: a", "re: b"]
+        assert (judge.counts.requests, judge.counts.answered, judge.counts.failures) == (6, 2, 0)
+
+
+def test_a_question_that_always_fails_is_counted_and_asked_again_next_time(tmp_path: Path) -> None:
+    down = True
+
+    def respond(request: Json) -> tuple[int, Json]:
+        return (503, error("down")) if down and request["messages"][-1]["content"] == "bad" else echo(request)
+
+    with judge_server(respond) as server, Judge(spec(server.url, max_attempts=3), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about("a", "bad", "b"))) == ["re: a", None, "re: b"]
+        assert (judge.counts.requests, judge.counts.answered, judge.counts.failures) == (5, 2, 1)
+        down = False
+        assert texts(judge.ask(ask_about("a", "bad"))) == ["re: a", "re: bad"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_permanent_errors_stop_at_once_and_keep_what_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("JUDGE_KEY", SECRET)
+
+    def respond(request: Json) -> tuple[int, Json]:
+        bad = request["messages"][-1]["content"] == "bad"
+        return (status, error(f"no {SECRET}")) if bad else echo(request)
+
+    questions = ["ok", "bad", *(f"q{i}" for i in range(40))]
+    with (
+        judge_server(respond) as server,
+        Judge(spec(server.url, api_key_env="JUDGE_KEY", concurrency=1), tmp_path / "a.db") as judge,
+    ):
+        with pytest.raises(UserError, match=rf"judge 'judge' at 127\.0\.0\.1 refused with HTTP {status}") as caught:
+            judge.ask(ask_about(*questions))
+        assert SECRET not in str(caught.value)
+        assert [request["messages"][-1]["content"] for request in server.requests] == ["ok", "bad"]
+        before = judge.counts.requests
+        assert texts(judge.ask(ask_about("ok"))) == ["re: ok"]
+        assert judge.counts.requests == before
+    assert server.authorization == {f"Bearer {SECRET}"}
+    assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_an_exhausted_quota_does_not_pass(tmp_path: Path) -> None:
+    reply = failing(1, 429, error("pay", code="insufficient_quota"))
+    with (
+        judge_server(reply) as server,
+        Judge(spec(server.url), tmp_path / "a.db") as judge,
+        pytest.raises(UserError, match="HTTP 429"),
+    ):
+        judge.ask(ask_about("q"))
+    assert len(server.requests) == 1
+
+
+def test_an_endpoint_that_is_not_there_costs_one_questions_attempts(tmp_path: Path) -> None:
+    with judge_server(echo) as server:
+        url = server.url
+    with (
+        Judge(spec(url, max_attempts=2), tmp_path / "a.db") as judge,
+        pytest.raises(UserError, match="did not answer in 2 attempts"),
+    ):
+        judge.ask(ask_about(*(f"q{i}" for i in range(50))))
+    assert judge.counts.requests == 2
+
+
+@pytest.mark.parametrize("body", ["<html>Welcome</html>", {"object": "chat.completion", "choices": []}])
+def test_an_answer_that_is_no_completion_is_explained(tmp_path: Path, body: Json | str) -> None:
+    with (
+        judge_server(lambda _: (200, body)) as server,
+        Judge(spec(server.url), tmp_path / "a.db") as judge,
+        pytest.raises(UserError, match=r"not a chat completion: is base_url right"),
+    ):
+        judge.ask(ask_about("q"))
+
+
+def test_the_key_must_be_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    with pytest.raises(UserError, match="environment variable JUDGE_KEY"):
+        Judge(JudgeSpec(model="judge", api_key_env="JUDGE_KEY"), tmp_path / "a.db")
+
+
+def test_a_proxy_is_not_asked_for_a_judge_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with judge_server(echo) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about("q"))) == ["re: q"]
+
+
+def test_identity_is_what_makes_answers_comparable() -> None:
+    here = JudgeSpec(model="judge", base_url="http://here/v1", api_key_env="KEY", concurrency=2)
+    there = JudgeSpec(model="judge", base_url="http://there/v1")
+    assert here.identity(prompts=["p"], parser="x") == there.identity(prompts=["p"], parser="x")
+    assert here.identity(prompts=["p"], parser="x") != here.identity(prompts=["q"], parser="x")
+    assert here.identity(prompts=["p"], parser="x") != here.identity(prompts=["p"], parser="y")
+    assert here.identity(prompts=[], parser="x") != here.model_copy(update={"model": "m"}).identity(
+        prompts=[], parser="x"
+    )
+    assert "here" not in str(here.identity(prompts=["p"], parser="x"))
+
+
+ASKER = """
+import sys
+from pathlib import Path
+from eval_suites.judge import Judge, JudgeSpec
+from tests.eval_suites.test_judge import ask_about
+with Judge(JudgeSpec(model="judge", base_url=sys.argv[1], concurrency=1), Path(sys.argv[2])) as judge:
+    judge.ask(ask_about(*(f"q{i}" for i in range(9))))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_between_two_answers_has_lost_none(tmp_path: Path) -> None:
+    fifth_asked, release = threading.Event(), threading.Event()
+
+    def respond(request: Json) -> tuple[int, Json]:
+        if request["messages"][-1]["content"] == "q4" and not fifth_asked.is_set():
+            fifth_asked.set()
+            release.wait(60)
+        return echo(request)
+
+    with judge_server(respond) as server:
+        arguments = [sys.executable, "-c", ASKER, server.url, str(tmp_path / "a.db")]
+        asker = subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        assert fifth_asked.wait(120)
+        asker.send_signal(signal.SIGKILL)
+        asker.wait()
+        release.set()
+        with Judge(spec(server.url), tmp_path / "a.db") as judge:
+            judge.ask(ask_about(*(f"q{i}" for i in range(9))))
+            assert (judge.counts.from_store, judge.counts.requests) == (4, 5)
+
+
+def test_two_judges_share_a_file(tmp_path: Path) -> None:
+    questions = ask_about(*(f"q{i}" for i in range(40)))
+    with (
+        judge_server(echo) as server,
+        Judge(spec(server.url), tmp_path / "a.db") as one,
+        Judge(spec(server.url), tmp_path / "a.db") as other,
+    ):
+        threads = [threading.Thread(target=judge.ask, args=(questions,)) for judge in (one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert one.ask(questions) == other.ask(questions)
+        assert one.counts.failures == other.counts.failures == 0

@@ -1,0 +1,218 @@
+"""Intervals against hand-computed values, other implementations and laws."""
+
+from math import inf, sqrt
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import stats
+
+from results.statistics import (
+    Spread,
+    holm,
+    interval_from_standard_errors,
+    mean_interval,
+    mean_squares,
+    minimum_detectable_difference,
+    paired_difference,
+    seed_pairs,
+)
+
+Matrix = NDArray[np.float64]
+
+matrices = st.tuples(st.integers(2, 5), st.integers(2, 12)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=st.integers(-50, 50).map(float))
+)
+
+
+def test_two_seeds_by_three_items_by_hand() -> None:
+    # Seed means 2 and 4, item means 2, 3, 4, grand mean 3; residuals all ±0.5 or 0.
+    values = np.array([[1.5, 2.0, 2.5], [2.5, 4.0, 5.5]])
+    # MS_seed = 3 · var(2, 4) = 6; MS_item = 2 · var(2, 3, 4) = 2; residual = 4 · 0.5² / 2 = 0.5.
+    assert mean_squares(values) == pytest.approx((6.0, 2.0, 0.5))
+    shown = mean_interval(values)
+    variance = (6.0 + 2.0 - 0.5) / 6
+    freedom = 7.5**2 / (6.0**2 / 1 + 2.0**2 / 2 + 0.5**2 / 2)
+    half = stats.t.ppf(0.975, freedom) * sqrt(variance)
+    assert shown.mean == 3.0
+    assert shown.standard_error == pytest.approx(sqrt(variance))
+    assert shown.degrees_of_freedom == pytest.approx(freedom)
+    assert (shown.low, shown.high) == pytest.approx((3.0 - half, 3.0 + half))
+    assert shown.spread is Spread.SEEDS_AND_ITEMS
+
+
+def test_a_negative_component_counts_as_zero() -> None:
+    # Seed means are equal: MS_seed = 0 is less than the residual, so the items' mean square stands alone.
+    values = np.array([[0.0, 4.0, 2.0], [3.0, 2.0, 1.0]])
+    squares = mean_squares(values)
+    assert squares.seed == pytest.approx(0.0)
+    assert squares.seed + squares.item - squares.residual < squares.item
+    assert mean_interval(values).standard_error == pytest.approx(sqrt(squares.item / 6))
+
+
+def test_one_seed_is_the_students_interval_of_its_items() -> None:
+    values = np.array([1.0, 2.0, 4.0, 9.0])
+    shown = mean_interval(values[None, :])
+    expected = stats.ttest_1samp(values, 0.0)
+    low, high = expected.confidence_interval(0.95)
+    assert (shown.low, shown.high, shown.p_value) == pytest.approx((low, high, expected.pvalue))
+    assert shown.spread is Spread.ITEMS
+    assert (shown.n_seeds, shown.n_items) == (1, 4)
+
+
+def test_one_item_is_the_students_interval_of_its_seeds() -> None:
+    values = np.array([1.0, 2.0, 4.0])
+    shown = mean_interval(values[:, None])
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (shown.low, shown.high) == pytest.approx((low, high))
+    assert shown.spread is Spread.SEEDS
+
+
+def test_one_observation_has_no_interval() -> None:
+    shown = mean_interval([[3.0]])
+    assert (shown.mean, shown.low, shown.high, shown.standard_error) == (3.0, -inf, inf, inf)
+    assert shown.spread is Spread.NOTHING
+    assert shown.p_value == 1.0
+
+
+@pytest.mark.parametrize("values", [[[1.0, np.nan]], [[1.0, inf]], [[]], [1.0, 2.0]])
+def test_what_is_no_finite_matrix_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="values must be"):
+        mean_interval(values)
+
+
+def test_all_items_right_still_leaves_doubt() -> None:
+    shown = mean_interval(np.full((3, 200), 100.0), bounds=(0.0, 100.0))
+    # With probability 1 - 0.05^(1/200) of an error, 200 right answers in a row come up once in twenty times.
+    assert (shown.low, shown.high) == pytest.approx((100 * 0.05 ** (1 / 200), 100.0))
+    assert 98.4 < shown.low < 98.6
+
+
+def test_without_bounds_equal_values_have_an_interval_of_no_width() -> None:
+    shown = mean_interval(np.full((2, 3), 7.0))
+    assert (shown.low, shown.high, shown.p_value) == (7.0, 7.0, 0.0)
+
+
+def test_the_p_value_of_equal_differences_is_the_confidence_that_reaches_zero() -> None:
+    shown = mean_interval(np.full((1, 4), 1.0), confidence=0.9, bounds=(-3.0, 3.0))
+    at_p = mean_interval(np.full((1, 4), 1.0), confidence=1 - shown.p_value, bounds=(-3.0, 3.0))
+    assert 0 < shown.p_value < 1
+    assert at_p.low == pytest.approx(0.0, abs=1e-12)
+
+
+def test_limits_stay_inside_the_bounds() -> None:
+    shown = mean_interval([[100.0, 100.0, 100.0, 0.0]], bounds=(0.0, 100.0))
+    assert shown.high == 100.0
+    assert mean_interval([[100.0, 100.0, 100.0, 0.0]]).high > 100.0
+
+
+@given(matrices, st.integers(-20, 20), st.sampled_from([-2.0, 0.5, 3.0]))
+def test_intervals_move_and_stretch_with_the_values(values: Matrix, shift: int, scale: float) -> None:
+    shown, moved = mean_interval(values), mean_interval(scale * values + shift)
+    limits = sorted((scale * shown.low + shift, scale * shown.high + shift))
+    assert moved.mean == pytest.approx(scale * shown.mean + shift, abs=1e-9)
+    assert [moved.low, moved.high] == pytest.approx(limits, abs=1e-6)
+
+
+@given(matrices, st.randoms())
+def test_the_order_of_seeds_and_of_items_does_not_matter(values: Matrix, random: Random) -> None:
+    rows, columns = list(range(values.shape[0])), list(range(values.shape[1]))
+    random.shuffle(rows)
+    random.shuffle(columns)
+    shown, moved = mean_interval(values), mean_interval(values[rows][:, columns])
+    assert (moved.low, moved.high) == pytest.approx((shown.low, shown.high), abs=1e-6)
+
+
+@given(matrices)
+def test_mean_squares_are_those_of_an_analysis_of_variance(values: Matrix) -> None:
+    seeds, items = values.shape
+    squares = mean_squares(values)
+    total = squares.seed * (seeds - 1) + squares.item * (items - 1) + squares.residual * (seeds - 1) * (items - 1)
+    assert total == pytest.approx(((values - values.mean()) ** 2).sum(), abs=1e-6)
+
+
+@given(matrices, matrices)
+def test_differences_change_their_sign_with_the_order_of_the_arms(a: Matrix, b: Matrix) -> None:
+    seeds, items = min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1])
+    one, other = dict(enumerate(a[:seeds, :items])), dict(enumerate(b[:seeds, :items]))
+    forth, back = paired_difference(one, other), paired_difference(other, one)
+    assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low), abs=1e-9)
+    assert forth.p_value == pytest.approx(back.p_value)
+
+
+def test_pairing_takes_out_what_the_arms_share() -> None:
+    generator = np.random.default_rng(0)
+    hard = generator.normal(0, 10, 100)
+    a = {seed: hard + 1 + generator.normal(0, 1, 100) for seed in range(3)}
+    b = {seed: hard + generator.normal(0, 1, 100) for seed in range(3)}
+    shown = paired_difference(a, b)
+    assert shown.low > 0
+    assert shown.standard_error < 0.2 < mean_interval(np.stack(list(a.values()))).standard_error
+
+
+def test_seeds_are_paired_by_number_or_a_single_one_with_all() -> None:
+    assert seed_pairs({2: 0, 1: 0}, {1: 0, 2: 0, 3: 0}) == [(1, 1), (2, 2)]
+    assert seed_pairs({7: 0}, {1: 0, 2: 0}) == [(7, 1), (7, 2)]
+    with pytest.raises(ValueError, match="no seed in common"):
+        seed_pairs({1: 0, 2: 0}, {3: 0, 4: 0})
+
+
+def test_rows_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="different lengths"):
+        paired_difference({0: [1.0, 2.0], 1: [1.0]}, {0: [0.0, 0.0], 1: [0.0]})
+
+
+def test_equal_arms_are_not_told_apart_and_not_proved_equal() -> None:
+    shown = paired_difference({0: [100.0, 0.0] * 100}, {0: [100.0, 0.0] * 100}, bounds=(0.0, 100.0))
+    assert shown.mean == 0.0
+    assert shown.p_value == 1.0
+    assert 1.4 < shown.high < 1.6
+    assert shown.low == pytest.approx(-shown.high)
+
+
+def test_stored_standard_errors_join_the_spread_over_seeds() -> None:
+    shown = interval_from_standard_errors([50.0, 52.0, 54.0], [3.0, 3.0, 3.0])
+    between = 4.0 / 3
+    assert shown.standard_error == pytest.approx(sqrt(between + 9.0))
+    assert shown.degrees_of_freedom == pytest.approx(2 * ((between + 9.0) / between) ** 2)
+    assert shown.spread is Spread.SEEDS_AND_ITEMS
+
+
+def test_one_stored_value_with_an_error_is_a_normal_interval() -> None:
+    shown = interval_from_standard_errors([50.0], [2.0])
+    assert (shown.low, shown.high) == pytest.approx((50 - 1.959964 * 2, 50 + 1.959964 * 2), rel=1e-6)
+    assert shown.spread is Spread.ITEMS
+
+
+def test_stored_values_without_errors() -> None:
+    several = interval_from_standard_errors([50.0, 54.0], None)
+    assert several.spread is Spread.SEEDS
+    assert several.high == pytest.approx(52 + stats.t.ppf(0.975, 1) * 2)
+    assert interval_from_standard_errors([50.0], None).low == -inf
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx((0.06, 0.03, 0.06))
+    assert holm([0.5, 0.9]) == (1.0, 1.0)
+    assert holm([]) == ()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    ranked = [after for _, after in sorted(zip(p_values, adjusted, strict=True))]
+    assert ranked == sorted(ranked)
+
+
+def test_a_larger_study_sees_smaller_differences() -> None:
+    pilot = np.random.default_rng(1).normal(0, 1, (3, 50))
+    own = minimum_detectable_difference(pilot)
+    assert minimum_detectable_difference(pilot, n_items=200) < own
+    assert minimum_detectable_difference(pilot, power=0.9) > own
+    with pytest.raises(ValueError, match="says nothing"):
+        minimum_detectable_difference(pilot[:1], n_seeds=3)
