@@ -115,13 +115,13 @@ def mismatched_log_ratio(policy: Any, reference: Any) -> Tensor:
 
 
 def main() -> None:
-    """Prints objective, peer and relative differences, in both precisions."""
-    from datasets import disable_progress_bars
+    """Prints objective, peer and relative differences in both precisions, as a Markdown table."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from datasets import disable_progress_bars  # type: ignore[import-untyped]
 
     disable_progress_bars()
-    os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(1)
-    print("objective | settings | TRL | precision | value | gradient | note")
+    print("| objective | settings | TRL | precision | value | gradient | note |\n|" + " --- |" * 7)
     for dtype in (torch.float32, torch.float64):
         for found in differences(dtype):
             case = found.case
@@ -130,7 +130,7 @@ def main() -> None:
             )
             precision = str(dtype).removeprefix("torch.")
             numbers = f"{found.value:.1e} | {found.gradient:.1e}"
-            print(f"{case.objective} | {settings} | {case.kind}: {options} | {precision} | {numbers} | {case.note}")
+            print(f"| {case.objective} | {settings} | {case.kind}: {options} | {precision} | {numbers} | {case.note} |")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.artifacts import Manifest
 from harness.board import Board, State
@@ -130,19 +130,18 @@ def _run_together(job: Job, devices: int, gpus: int) -> Ended | None:
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    def worker(_: dict[str, Any]) -> None:
-        from ray.train import get_context, report
+    def worker(_: dict[str, Any]) -> Ended | None:
+        from ray.train import get_context
 
-        ended = run_stage(job, rank=get_context().get_world_rank())
-        report({"outcome": ended.outcome, "reason": ended.reason} if ended else {"outcome": "ok", "reason": ""})
+        return run_stage(job, rank=get_context().get_world_rank())
 
     resources = {"CPU": float(job.cpus), **({"GPU": float(gpus)} if gpus else {})}
     trainer = TorchTrainer(
-        worker,
+        cast(Any, worker),
         train_loop_config={},
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         scaling_config=ScalingConfig(num_workers=devices, use_gpu=gpus > 0, resources_per_worker=resources),
         run_config=RunConfig(storage_path=str(job.root.parent / "ray"), name=job.key[:12]),
     )
-    metrics = trainer.fit().metrics or {}
-    return None if metrics["outcome"] == "ok" else Ended(metrics["outcome"], metrics["reason"])
+    ended: Ended | None = cast(Any, trainer.fit()).return_value  # of rank 0
+    return ended

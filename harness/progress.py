@@ -46,8 +46,10 @@ class Progress:
         ended = [s for id, s in self.board.states.items() if s.status in ENDED and id not in self._told]
         self._told |= {state.stage.id for state in ended}
         for state in ended:
-            if self._live is None or state.status in {"failed", "diverged"}:
+            if state.status in {"failed", "diverged"} or (self._live is None and state.status == "done"):
                 self.console.print(self._line(state), highlight=False, markup=False)
+        if skipped := sum(state.status == "skipped" for state in ended):
+            self.console.print(f"{self._clock()} skipped  {skipped} stages that depend on it", highlight=False)
         if self._live:
             self._live.update(self._picture(), refresh=True)
         elif not ended and time.monotonic() - self._last > PLAIN_EVERY:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Engine, Executable, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -49,13 +49,18 @@ def upsert(
     session: Session, table: type[Base], row: Mapping[str, Any], identity: Sequence[str], keep: Sequence[str] = ()
 ) -> None:
     """Inserts `row`, or updates the row of the same identity in all columns but `keep`."""
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
-    statement = (sqlite.insert(table) if on_sqlite else postgresql.insert(table)).values(**row)
+    session.execute(upsert_statement(session.get_bind().dialect.name, table, row, identity, keep))
+
+
+def upsert_statement(
+    dialect: str, table: type[Base], row: Mapping[str, Any], identity: Sequence[str], keep: Sequence[str] = ()
+) -> Executable:
+    """The statement of `upsert`; SQLAlchemy has one of its own for each dialect, "sqlite" or "postgresql"."""
+    statement = (sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)).values(**row)
     changed = {name: statement.excluded[name] for name in row if name not in (*identity, *keep)}
-    if changed:
-        session.execute(statement.on_conflict_do_update(index_elements=identity, set_=changed))
-    else:
-        session.execute(statement.on_conflict_do_nothing(index_elements=identity))
+    if not changed:
+        return statement.on_conflict_do_nothing(index_elements=identity)
+    return statement.on_conflict_do_update(index_elements=identity, set_=changed)
 
 
 def _url(url_or_path: str | Path) -> URL:

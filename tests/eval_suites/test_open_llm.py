@@ -240,26 +240,34 @@ def test_rows_say_what_was_run(outcome: tuple[list[Score], list[Item]]) -> None:
     assert len(set(map(str, answers))) > 3
 
 
-@pytest.mark.slow
-def test_every_input_begins_with_exactly_one_bos(folder: Path, tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def inputs(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The ids of every input that a model reads from its beginning (padding included), as they come."""
     import torch
     from transformers import LlamaForCausalLM
 
     seen: list[list[int]] = []
     forward = LlamaForCausalLM.forward
 
-    def watched(self: Any, input_ids: "torch.Tensor", *args: Any, **kwargs: Any) -> Any:
+    def watched(self: Any, input_ids: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         if input_ids.shape[1] > 1:
             seen.extend(input_ids.tolist())
         return forward(self, input_ids, *args, **kwargs)
 
     monkeypatch.setattr(LlamaForCausalLM, "forward", watched)
+    return seen
+
+
+def begins_with_one_bos(ids: list[int]) -> bool:
+    first = next(i for i, token in enumerate(ids) if token != 0)
+    return ids[first] == BOS and ids.count(BOS) == 1
+
+
+@pytest.mark.slow
+def test_every_input_begins_with_exactly_one_bos(folder: Path, tasks: Path, inputs: list[list[int]]) -> None:
     evaluate_boards(folder, tasks, ["tiny_board"], limit=4)
-    assert seen
-    for row in seen:
-        unpadded = row[next(i for i, token in enumerate(row) if token != 0) :]
-        assert unpadded[0] == BOS
-        assert row.count(BOS) == 1
+    assert inputs
+    assert all(map(begins_with_one_bos, inputs))
 
 
 @pytest.mark.slow
@@ -288,10 +296,14 @@ def test_limit_is_what_is_expected(folder: Path, tasks: Path) -> None:
 
 
 @pytest.mark.slow
-def test_long_prompts_keep_their_bos_and_are_counted(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_long_prompts_keep_their_bos_and_are_counted(
+    tmp_path: Path, rows: list[dict[str, Any]], inputs: list[list[int]]
+) -> None:
     short = write_checkpoint(tmp_path / "short", context=16)
     long_rows = [{**row, "question": "w1 " * 30} if i < 4 else row for i, row in enumerate(rows)]
     scores, _ = evaluate_boards(short, write_tasks(tmp_path / "board", long_rows), ["tiny_likelihood", "tiny_generate"])
+    assert all(map(begins_with_one_bos, inputs))
+    assert max(map(len, inputs)) == 16, "a shortened input fills the context"
     assert score(scores, "tiny_likelihood", "acc").detail["prompts_shortened"] == 4
     assert int(str(score(scores, "tiny_generate", "exact_match").detail["prompts_shortened"])) >= 4
 

@@ -41,6 +41,7 @@ def stage(key: str, kind: str = "score") -> Stage:
 
 def mean_score(
     values: Sequence[float | None],
+    *,
     suite: str = "quiz",
     metric: str = "accuracy",
     unit: str = "percent",

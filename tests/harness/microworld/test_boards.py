@@ -53,11 +53,11 @@ def test_task_folder_fills_in_where_the_items_lie(folder: Path, tmp_path: Path) 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_lm_eval_runs_both_boards(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
+    import datasets  # type: ignore[import-untyped]
     import torch
-    from lm_eval import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
+    from lm_eval import simple_evaluate  # type: ignore[import-untyped]
+    from lm_eval.models.huggingface import HFLM  # type: ignore[import-untyped]
+    from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

@@ -20,7 +20,7 @@ from tests.harness.microworld.reading import rows
 from tests.real_data import REAL_DATA, needs_real_data
 
 ASKED = "reverse : apple river"
-TASKS = {(ASKED,): Task(("reverse",), ("apple", "river"))}
+TASKS: dict[tuple[str, ...], Task] = {(ASKED,): Task(("reverse",), ("apple", "river"))}
 QUIET = JudgeSpec(noise=0, length_bias=0, rating_noise=0)
 answers = st.text(alphabet="apple river.,()", max_size=40)
 

@@ -48,7 +48,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 def compare(client: openai.OpenAI, instruction: str, one: str, other: str) -> Any:
     """The stock comparison with the stock settings of weighted_alpaca_eval_gpt4_turbo."""
-    from alpaca_eval.utils import prompt_to_chatml
+    from alpaca_eval.utils import prompt_to_chatml  # type: ignore[import-untyped]
 
     return client.chat.completions.create(
         model=MODEL,
@@ -68,7 +68,7 @@ def first_item(folder: Path) -> tuple[str, str]:
 
 @pytest.mark.slow  # imports alpaca_eval
 def test_the_stock_parser_reads_the_stock_comparison(client: openai.OpenAI, folder: Path) -> None:
-    from alpaca_eval.completion_parsers import logprob_parser
+    from alpaca_eval.completion_parsers import logprob_parser  # type: ignore[import-untyped]
 
     instruction, right = first_item(folder)
     expected = read_judge(folder).log_odds(instruction, right, "wrong")

@@ -82,7 +82,8 @@ def test_no_content_is_made_of_the_words_of_forms() -> None:
 
 
 def test_phrases_are_unambiguous() -> None:
-    phrases = [phrase for source in (*OPERATIONS.values(), *FORMS.values()) for phrase in source.phrases]
+    operations = [phrase for operation in OPERATIONS.values() for phrase in operation.phrases]
+    phrases = operations + [phrase for form in FORMS.values() for phrase in form.phrases]
     assert len(phrases) == len(set(phrases))
 
 
