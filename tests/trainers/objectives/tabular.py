@@ -45,10 +45,10 @@ def tree(logits: Tensor, reference: Tensor, depth: int) -> tuple[Responses, list
 
 
 def state_number(prefix: tuple[int, ...], width: int) -> int:
-    """The number of a prefix: shorter ones first."""
-    number = sum(width**length for length in range(len(prefix)))
-    for place, token in enumerate(prefix):
-        number += token * width**place
+    """A number for each prefix, from 0 for the empty one, without gaps."""
+    number = 0
+    for token in prefix:
+        number = number * width + token + 1
     return number
 
 
