@@ -13,6 +13,16 @@ from results.errors import UserError
 Row = dict[str, Any]
 
 
+def read_instructions(path: Path) -> list[Row]:
+    """Instructions to answer. Every row has the text instruction.
+
+    Raises UserError naming file, row and field.
+    """
+    rows = _read_rows(path, texts=("instruction",))
+    by_instruction(rows, str(path))
+    return rows
+
+
 def read_outputs(path: Path) -> list[Row]:
     """A model's answers. Every row has the texts instruction, output and generator; one generator a file.
 

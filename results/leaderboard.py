@@ -13,6 +13,7 @@ from results.records import Arm, Profile, Stage
 from results.rows import Score
 from results.statistics import Interval, holm
 from results.store import Store, Trained
+from results.text import plain
 
 # Units of which neither more nor less is better.
 _NEUTRAL = ("characters", "tokens")
@@ -111,7 +112,8 @@ def leaderboard(
     columns, scores = _columns(store.scores(profile.digest))
     index = _main_column(columns, main)
     if baseline is not None and baseline not in arms:
-        raise UserError(f"{profile.name} has no arm {baseline!r} to compare with; it has: {', '.join(sorted(arms))}")
+        known = plain(", ".join(sorted(arms)))
+        raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
     runs = _runs(store, profile.digest)
     rows = []
     for name, own in arms.items():
@@ -166,7 +168,8 @@ def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
     if not names:
         return None
     if main not in names:
-        raise UserError(f"there is no column {main!r} to rank by; there are: {', '.join(dict.fromkeys(names))}")
+        known = plain(", ".join(dict.fromkeys(names)))
+        raise UserError(f"there is no column {main!r} to rank by; there are: {known}")
     return names.index(main)
 
 

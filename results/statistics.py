@@ -11,8 +11,8 @@ Components), and referred to Student's t with Satterthwaite's (1946, Biometrics 
 Where the estimate of the seeds' or the items' component is negative it is taken as zero: the variance is never below
 max(MS_seed, MS_item) / (S n).
 
-Measured by simulation (tests/results/test_coverage.py): with three seeds and 200 right-or-wrong answers 92 to 98% of the
-95% intervals hold the truth; with two seeds as few as 88% where the seeds spread much more than the items.
+Measured by simulation (tests/results/test_coverage.py): with three seeds and 200 right-or-wrong answers 92 to 98% of
+the 95% intervals hold the truth; with two seeds as few as 88% where the seeds spread much more than the items.
 """
 
 from collections.abc import Mapping, Sequence
@@ -150,7 +150,7 @@ def minimum_detectable_difference(
     confidence: float = 0.95,
     power: float = 0.8,
 ) -> float:
-    """The least true difference that a study of n_seeds × n_items would tell from zero with about the probability `power`.
+    """The least true difference that a study of n_seeds × n_items would tell from zero with about probability `power`.
 
     `differences[seeds, items]` are a pilot's paired differences, whose variance components are carried over; by default
     the study has the pilot's size. Raises ValueError where the pilot has too few seeds or items to know a component.

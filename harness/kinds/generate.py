@@ -23,11 +23,12 @@ class GenerateSpec(BaseModel):
 
 def run(spec: GenerateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes outputs.json in AlpacaEval's shape. Inputs: `model`, `instructions`."""
+    from eval_suites.alpaca_files import read_instructions
     from eval_suites.answers import answer_instructions
     from eval_suites.huggingface import HuggingFaceEngine
     from trainers.chat import load_tokenizer
 
-    instructions = json.loads(inputs["instructions"].read_text(encoding="utf-8"))[: spec.limit]
+    instructions = read_instructions(inputs["instructions"])[: spec.limit]
     engine = HuggingFaceEngine(inputs["model"])
     # The generator's name is part of no judgment, and a name would make equal answers of two arms differ.
     outputs = answer_instructions(engine, load_tokenizer(inputs["model"]), instructions, spec.sampling, "model")

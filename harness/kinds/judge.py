@@ -26,10 +26,11 @@ class JudgeStageSpec(BaseModel):
 def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes annotations.json. Inputs: `outputs`, `baseline`. What is in the durable store is not asked again."""
     from eval_suites.alpaca import annotate
+    from eval_suites.alpaca_files import read_outputs
     from eval_suites.judge import Judge
 
-    outputs = json.loads(inputs["outputs"].read_text(encoding="utf-8"))
-    baseline = json.loads(inputs["baseline"].read_text(encoding="utf-8"))[: len(outputs)]
+    outputs = read_outputs(inputs["outputs"])
+    baseline = read_outputs(inputs["baseline"])[: len(outputs)]
     judge = spec.judge.model_copy(update={"base_url": runtime.judge_url}) if runtime.judge_url else spec.judge
     with Judge(judge, runtime.judge_answers) as client:
         annotations = annotate(outputs, baseline, client)

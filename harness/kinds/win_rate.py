@@ -1,6 +1,5 @@
 """AlpacaEval's win rate and answer statistics, from judgments."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +18,9 @@ class WinRateSpec(BaseModel):
 def run(spec: WinRateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes the score rows. Inputs: `outputs`, `annotations`."""
     from eval_suites.alpaca import answer_statistics, win_rate
+    from eval_suites.alpaca_files import read_annotations, read_outputs
 
-    outputs = json.loads(inputs["outputs"].read_text(encoding="utf-8"))
-    annotations = json.loads(inputs["annotations"].read_text(encoding="utf-8"))
+    outputs, annotations = read_outputs(inputs["outputs"]), read_annotations(inputs["annotations"])
     score, items = win_rate(annotations, len(outputs))
     write_scores(out, [score, *answer_statistics(outputs)], items)
 

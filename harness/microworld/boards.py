@@ -1,7 +1,7 @@
 """Two boards of lm-eval tasks: `micro_old` asks what pretraining taught, `micro_new` what post-training should teach.
 
 All prompts are plain text ("question : … answer :"), without a chat template and without examples. lm-eval finds no
-file relative to a task, so the world holds the tasks with a placeholder and `task_folder` fills it in for one run.
+file relative to a task, so the world holds the tasks with a placeholder that eval_suites.task_folder fills in.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from random import Random
 
 import yaml
 
+from eval_suites.task_folder import FOLDER_PLACEHOLDER
 from harness.microworld.files import write_rows, write_text
 from harness.microworld.forms import render
 from harness.microworld.instructions import Conversation, question
@@ -21,9 +22,7 @@ from harness.microworld.sampling import World, distinct, in_some_forms, stream
 from harness.microworld.tasks import Task, right_answer, solve
 from harness.microworld.words import EOS
 from results.digest import Json
-from results.errors import UserError
 
-FOLDER_PLACEHOLDER = "${FOLDER}"
 GROUPS = {
     "micro_old": ("micro_facts", "micro_skills", "micro_addition"),
     "micro_new": ("micro_forms", "micro_compositions", "micro_followups"),
@@ -46,20 +45,6 @@ def write_boards(world: World, folder: Path) -> None:
     for name, board in _BOARDS.items():
         write_text(folder / f"{name}.yaml", _yaml(_task(name, board)))
         write_rows(folder / f"{name}.jsonl", _items(world, name, board))
-
-
-def task_folder(world: Path, out: Path) -> Path:
-    """Makes in `out` a folder for lm-eval's `include_path`, whose tasks read the items of the world in folder `world`.
-
-    Raises UserError where `world` holds no boards.
-    """
-    source = world.resolve() / "open_llm"
-    tasks = sorted(source.glob("*.yaml"))
-    if not tasks:
-        raise UserError(f"{world}: no microworld here (open_llm/*.yaml is missing); give the folder build_world wrote")
-    for task in tasks:
-        write_text(out / task.name, task.read_text(encoding="utf-8").replace(FOLDER_PLACEHOLDER, str(source)))
-    return out
 
 
 def _task(name: str, board: _Board) -> dict[str, Json]:

@@ -47,8 +47,10 @@ def _tellings(world: World, rng: Random) -> Iterator[str]:
 
 
 def _skill_documents(world: World, count: int) -> Iterator[str]:
-    """What comes of a list: three skills on one list, or, rarely, one composition. A list that comes again teaches copying,
-    which the skills are made of."""
+    """What comes of a list: three skills on one list, or, rarely, one composition.
+
+    A list that comes again teaches copying, which the skills are made of.
+    """
     rng = stream(world.spec, "skill documents")
     for _ in range(count):
         is_composition = rng.random() < world.spec.pretraining_compositions

@@ -39,7 +39,7 @@ def measure(objective: Objective, settings: Settings, responses: Responses) -> M
     }
     total = float(loss.total.detach())
     parts = sum(float((gradients[name] * leaf.detach())[responses.mask].abs().sum()) for name, leaf in leaves.items())
-    metrics = {name: float(value) for name, value in loss.metrics.items()}
+    metrics = {name: float(value.detach()) for name, value in loss.metrics.items()}
     return Measured(total, abs(total) + parts, float(loss.items), metrics, gradients)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.microworld.boards import FOLDER_PLACEHOLDER, GROUPS, task_folder
+from eval_suites.task_folder import FOLDER_PLACEHOLDER, task_folder
+from harness.microworld.boards import GROUPS
 from harness.microworld.sampling import World
 from harness.microworld.tasks import right_answer
-from results.errors import UserError
 from tests.harness.microworld.reading import read_turns, rows
 
 TASKS = [task for group in GROUPS.values() for task in group]
@@ -39,15 +39,13 @@ def test_the_right_choice_stands_in_every_place(folder: Path) -> None:
         assert not places or all(places.count(place) >= 8 for place in range(4))
 
 
-def test_task_folder_fills_in_where_the_items_lie(folder: Path, tmp_path: Path) -> None:
-    out = task_folder(folder, tmp_path / "tasks")
+def test_filled_in_tasks_find_their_items(folder: Path, tmp_path: Path) -> None:
+    out = task_folder(folder / "open_llm", tmp_path)
     for name in TASKS:
         stored = (folder / "open_llm" / f"{name}.yaml").read_text(encoding="utf-8")
         assert FOLDER_PLACEHOLDER in stored
         task: Any = yaml.safe_load((out / f"{name}.yaml").read_text(encoding="utf-8"))
         assert Path(task["dataset_kwargs"]["data_files"]["test"]).is_file()
-    with pytest.raises(UserError, match="no microworld here"):
-        task_folder(tmp_path / "nothing", tmp_path / "tasks")
 
 
 @pytest.mark.slow
@@ -82,10 +80,12 @@ def test_lm_eval_runs_both_boards(folder: Path, tmp_path: Path, monkeypatch: pyt
     assert context == tokenizer(asked)["input_ids"]
     assert tokenizer.decode(continuation) == "river apple"
 
+    (tmp_path / "tasks").mkdir()
+    tasks = task_folder(folder / "open_llm", tmp_path / "tasks")
     found = simple_evaluate(
         model=model,
         tasks=list(GROUPS),
-        task_manager=TaskManager(include_path=str(task_folder(folder, tmp_path / "tasks"))),
+        task_manager=TaskManager(include_path=str(tasks)),
         bootstrap_iters=0,
     )
     assert found is not None

@@ -2,21 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from trainers.objectives import find_objective, objectives
 from trainers.objectives.listing import describe, divergence_table, docs_page, summary, table
 
 PAGE = Path(__file__).parents[3] / "docs" / "objectives.md"
-
-
-@pytest.fixture(autouse=True)
-def _only_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other tests register objectives from files."""
-    from trainers.objectives import registry
-
-    own = {name: each for name, each in objectives().items() if each.function.__module__.startswith("trainers.")}
-    monkeypatch.setattr(registry, "_objectives", own)
 
 
 def test_the_documentation_page_is_up_to_date() -> None:

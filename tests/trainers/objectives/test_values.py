@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import exp, log
+from typing import Any
 
 import pytest
 import torch
@@ -105,7 +106,8 @@ def test_forward_kl_dpo_counts_pairs_beyond_its_bound() -> None:
 )
 def test_a_missing_input_is_named(name: str, missing: str, message: str) -> None:
     objective, settings = with_settings(name)
-    responses = replace(random_responses(objective, seed=0), **{missing: None})
+    absent: dict[str, Any] = {missing: None}
+    responses = replace(random_responses(objective, seed=0), **absent)
     with pytest.raises(ValueError, match=message):
         objective(responses, settings)
 

@@ -1,0 +1,209 @@
+"""Every number of the leaderboard follows from the items; what is missing is said and never averaged away."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from results.errors import UserError
+from results.leaderboard import Leaderboard, Row, leaderboard
+from results.statistics import Spread, holm, mean_interval, paired_difference
+from results.store import Store
+from results.tables import markdown
+from tests.results.study import PROFILE, arm, fill, mean_score, record, record_training, stored_score
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    opened = Store.open(tmp_path / "store.db")
+    fill(opened)
+    return opened
+
+
+def edit(tmp_path: Path, statement: str) -> None:
+    """Changes the store behind its back."""
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def row(board: Leaderboard, name: str) -> Row:
+    return next(row for row in board.rows if row.name == name)
+
+
+def test_rows_stand_from_the_best_down_and_those_without_a_value_last(store: Store) -> None:
+    board = leaderboard(store, "small")
+    assert [(row.name, row.status) for row in board.rows] == [
+        ("dpo", "ok"),
+        ("sft", "ok"),
+        ("kto", "diverged"),
+        ("uft", "incomplete"),
+    ]
+
+
+def test_a_column_where_less_is_better_is_ranked_from_the_least(store: Store) -> None:
+    for name, loss in (("sft", 2.0), ("dpo", 3.0), ("uft", 1.0)):
+        for seed in range(1 if name == "uft" else 3):
+            scores, items = mean_score([loss, loss + 1], metric="loss", unit="nats", higher_is_better=False)
+            record(store, arm(name, seed), scores, items)
+    board = leaderboard(store, "small", main="quiz/loss")
+    assert [row.name for row in board.rows] == ["uft", "sft", "dpo", "kto"]
+    assert [column.direction for column in board.columns] == ["↑", "↓"]
+
+
+def test_cells_and_differences_are_the_statistics_of_the_items(store: Store) -> None:
+    board = leaderboard(store, "small", baseline="sft")
+    values = {
+        name: {seed: [100.0 * (i < right + (seed == 1)) for i in range(8)] for seed in range(3)}
+        for name, right in (("sft", 2), ("dpo", 4))
+    }
+    dpo = row(board, "dpo")
+    assert dpo.cells[0].interval == mean_interval(list(values["dpo"].values()), bounds=(0, 100))
+    assert dpo.difference == paired_difference(values["dpo"], values["sft"], bounds=(0, 100))
+    assert row(board, "sft").difference is None
+    assert [seed.value for seed in dpo.cells[0].per_seed] == [50.0, 62.5, 50.0]
+
+
+def test_p_values_are_corrected_over_the_rows_that_are_compared(store: Store) -> None:
+    for name, right in (("una", 5), ("dft", 3)):
+        for seed in range(3):
+            record(store, arm(name, seed), *mean_score([100.0 * (i < right) for i in range(8)]))
+    rows = [row for row in leaderboard(store, "small", baseline="sft").rows if row.difference is not None]
+    assert {row.name for row in rows} == {"dpo", "una", "dft"}
+    assert tuple(row.p_holm for row in rows) == holm([row.difference.p_value for row in rows if row.difference])
+
+
+def test_a_changed_item_changes_the_table(store: Store, tmp_path: Path) -> None:
+    before = markdown(leaderboard(store, "small"))
+    edit(tmp_path, "update items set value = 100 where item = 'q007' and score_id = (select min(score_id) from items)")
+    after = leaderboard(store, "small")
+    assert [seed.value for seed in row(after, "sft").cells[0].per_seed] == [37.5, 37.5, 25.0]
+    assert markdown(after) != before
+
+
+def test_a_deleted_item_makes_its_score_incomplete(store: Store, tmp_path: Path) -> None:
+    edit(tmp_path, "delete from items where item = 'q007' and score_id = (select min(score_id) from items)")
+    shown = row(leaderboard(store, "small"), "sft")
+    assert (shown.status, shown.cells[0].label, shown.cells[0].interval) == ("incomplete", "incomplete 23/24", None)
+
+
+def test_an_item_without_a_value_makes_its_score_incomplete(store: Store) -> None:
+    shown = row(leaderboard(store, "small"), "uft").cells[0]
+    assert (shown.condition, shown.label) == ("incomplete", "incomplete 7/8")
+
+
+def test_one_diverged_seed_keeps_the_others_from_standing_for_the_arm(store: Store) -> None:
+    shown = row(leaderboard(store, "small"), "kto")
+    assert (shown.cells[0].condition, shown.cells[0].label) == ("diverged", "diverged 1/2 seeds")
+    assert shown.reason == "seed 1: loss is NaN at step 17"
+    assert [seed.value for seed in shown.cells[0].per_seed] == [50.0, None]
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged", "skipped", "running", "planned"])
+def test_an_arm_without_scores_says_why(tmp_path: Path, status: str) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *mean_score([100.0]))
+        store.record_arm(arm("dpo").model_copy(update={"status": status, "reason": "because"}))
+        shown = row(leaderboard(store, "small"), "dpo")
+    assert (shown.status, shown.cells[0].label, shown.reason) == (status, status, "seed 0: because")
+
+
+def test_a_failed_arm_keeps_the_scores_that_it_has(store: Store) -> None:
+    record(store, arm("sft", 0, "failed", "the judge is gone"), *mean_score([100.0 * (i < 2) for i in range(8)]))
+    shown = row(leaderboard(store, "small"), "sft")
+    assert (shown.status, shown.cells[0].condition) == ("failed", "ok")
+
+
+def test_a_metric_that_an_arm_never_had_is_absent_and_no_fault(store: Store) -> None:
+    record(store, arm("sft"), *mean_score([1.0], metric="extra"))
+    shown = row(leaderboard(store, "small"), "dpo")
+    assert [cell.condition for cell in shown.cells] == ["ok", "absent"]
+    assert shown.status == "ok"
+
+
+def test_seeds_with_other_items_are_no_crossed_design(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for seed, shift in ((0, 0), (1, 1)):
+            scores, items = mean_score([100.0, 0.0])
+            moved = [item.model_copy(update={"item": f"q{i + shift}"}) for i, item in enumerate(items)]
+            record(store, arm("sft", seed), scores, moved)
+        assert row(leaderboard(store, "small"), "sft").cells[0].label == "other items for each seed"
+
+
+def test_arms_with_other_items_are_not_subtracted(store: Store) -> None:
+    for seed in range(3):
+        record(store, arm("una", seed), *mean_score([100.0, 0.0]))
+    assert row(leaderboard(store, "small", baseline="sft"), "una").difference is None
+
+
+def test_two_judges_never_share_a_column(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for name, judge in (("a", "judge-1"), ("b", "judge-2"), ("c", "judge-2")):
+            record(store, arm(name), *mean_score([100.0, 0.0], detail={"judge": judge}))
+        board = leaderboard(store, "small")
+    assert [column.judge for column in board.columns] == ["judge-1", "judge-2"]
+    assert [[cell.condition for cell in row.cells] for row in board.rows] == [["ok", "absent"]] + [["absent", "ok"]] * 2
+
+
+def test_a_score_that_no_judge_answered_stays_in_the_judges_column(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("a"), *mean_score([100.0, 0.0], detail={"judge": "judge-1"}))
+        record(store, arm("b"), *mean_score([None, None]))
+        board = leaderboard(store, "small")
+    assert len(board.columns) == 1
+    assert row(board, "b").cells[0].label == "incomplete 0/2"
+
+
+def test_metrics_that_are_no_mean_of_items_use_their_stored_errors(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for name, value in (("sft", 50.0), ("dpo", 60.0)):
+            record(store, arm(name), [stored_score(value, 3.0)])
+        dpo = row(leaderboard(store, "small", baseline="sft"), "dpo")
+    assert dpo.cells[0].interval is not None and dpo.difference is not None
+    assert (dpo.cells[0].interval.standard_error, dpo.cells[0].interval.spread) == (3.0, Spread.ITEMS)
+    assert dpo.difference.standard_error == pytest.approx(18**0.5)
+
+
+def test_tasks_that_another_column_averages_are_parts(store: Store) -> None:
+    average = stored_score(40.0).model_copy(update={"suite": "board", "detail": {"members": {"quiz": "accuracy"}}})
+    record(store, arm("sft"), [average])
+    board = leaderboard(store, "small")
+    assert [(column.suite, column.part) for column in board.columns] == [("board", False), ("quiz", True)]
+    assert (board.main, board.shown) == (0, (0,))
+
+
+def test_a_row_says_where_its_numbers_come_from(store: Store) -> None:
+    run = row(leaderboard(store, "small"), "dpo").runs[2]
+    assert [stage.kind for stage in run.stages] == ["score", "train"]
+    assert run.trained == (24, 300)
+    assert run.seconds == 1.5
+    assert {stage.commit for stage in run.stages} == {"0123456789abcdef"}
+
+
+def test_budgets_add_up_over_training_stages(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *mean_score([100.0]))
+        record_training(store, arm("sft"), steps=3)
+        store.record_arm(arm("sft+dpo"))
+        one = store.stages(PROFILE.digest)
+        shared = next(stage for stage in next(iter(one.values())) if stage.kind == "train")
+        store.record_stage(shared, [arm("sft+dpo")])
+        record_training(store, arm("sft+dpo"), steps=2)
+        assert row(leaderboard(store, "small"), "sft+dpo").runs[0].trained == (40, 500)
+
+
+def test_an_unknown_column_arm_or_profile_is_a_users_mistake(store: Store) -> None:
+    with pytest.raises(UserError, match="no column 'quiz/speed' to rank by; there are: quiz/accuracy"):
+        leaderboard(store, "small", main="quiz/speed")
+    with pytest.raises(UserError, match="no arm 'ppo' to compare with; it has: dpo, kto, sft, uft"):
+        leaderboard(store, "small", baseline="ppo")
+    with pytest.raises(UserError, match="no profile 'other'"):
+        leaderboard(store, "other")
+
+
+def test_a_profile_without_scores_has_a_leaderboard(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        store.record_profile(PROFILE)
+        store.record_arm(arm("sft", 0, "planned"))
+        board = leaderboard(store, "small", main="quiz/accuracy", baseline="sft")
+    assert (board.columns, board.main, [row.status for row in board.rows]) == ((), None, ["planned"])
+    assert "planned" in markdown(board)

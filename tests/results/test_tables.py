@@ -1,0 +1,133 @@
+"""Tables as text: what they say of a known study, and that no text from a store can break them."""
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results import tables
+from results.leaderboard import Leaderboard, leaderboard
+from results.store import Store
+from results.text import plain
+from tests.results.study import arm, fill, mean_score, record
+
+HOSTILE = "<script>alert(1)</script> a|b\nc\0d \u202egnp.exe [x](javascript:y) *e* `f` \\"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Leaderboard:
+    with Store.open(tmp_path / "store.db") as store:
+        fill(store)
+        return leaderboard(store, "small", baseline="sft")
+
+
+def named(name: str, tmp_path: Path, reason: str = "") -> Leaderboard:
+    """The leaderboard of two arms of which one has this name."""
+    with Store.open(tmp_path / "named.db") as store:
+        record(store, arm(name, reason=reason, status="failed" if reason else "ok"), *mean_score([100.0, 0.0, 100.0]))
+        record(store, arm("plain"), *mean_score([100.0, 0.0, 0.0]))
+        return leaderboard(store, "small")
+
+
+def test_markdown_of_a_known_study(board: Leaderboard) -> None:
+    assert tables.markdown(board).splitlines()[:8] == [
+        "## small",
+        "",
+        "| arm | quiz accuracy (percent) ↑ | against sft | seeds | trained on | status |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| dpo | 54.2 [12.1, 96.2] | +25.0 [-7.6, 57.6], p = 0.112 | 3 | 24 examples, 300 tokens | ok |",
+        "| sft | 29.2 [0.0, 67.1] | – | 3 | 24 examples, 300 tokens | ok |",
+        "| kto | diverged 1/2 seeds | – | 2 | – | diverged |",
+        "| uft | incomplete 7/8 | – | 1 | – | incomplete |",
+    ]
+    assert "- kto: seed 1: loss is NaN at step 17" in tables.markdown(board)
+
+
+def test_equal_stores_give_equal_bytes(tmp_path: Path) -> None:
+    texts = []
+    for name in ("a", "b"):
+        with Store.open(tmp_path / name) as store:
+            fill(store)
+            board = leaderboard(store, "small", baseline="sft")
+        texts.append((tables.markdown(board), tables.csv(board), tables.terminal(board)))
+    assert texts[0] == texts[1]
+
+
+def test_one_seed_is_marked_and_explained(tmp_path: Path) -> None:
+    text = tables.markdown(named("sft", tmp_path))
+    assert "| sft | 66.7 [0.0, 100.0]† | 1 |" in text
+    assert "† One seed" in text
+
+
+def test_the_terminal_shows_the_same_cells(board: Leaderboard) -> None:
+    text = tables.terminal(board, width=160)
+    for cell in ("54.2 [12.1, 96.2]", "+25.0 [-7.6, 57.6], p = 0.112", "diverged 1/2 seeds", "incomplete 7/8"):
+        assert cell in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 160
+
+
+def test_csv_is_exact_and_has_a_line_for_each_arm_and_metric(board: Leaderboard) -> None:
+    lines = list(csv.DictReader(StringIO(tables.csv(board))))
+    assert [line["arm"] for line in lines] == ["dpo", "sft", "kto", "uft"]
+    shown = board.rows[0].cells[0].interval
+    assert shown is not None
+    assert (float(lines[0]["mean"]), float(lines[0]["low"])) == (shown.mean, shown.low)
+    assert lines[0]["per_seed"] == "0=50.0 1=62.5 2=50.0"
+    assert (lines[3]["status"], lines[3]["mean"], lines[3]["n_scored"], lines[3]["n_expected"]) == (
+        "incomplete",
+        "",
+        "7",
+        "8",
+    )
+
+
+def test_hostile_text_stays_text_in_markdown(tmp_path: Path) -> None:
+    board = named(HOSTILE, tmp_path, reason=HOSTILE)
+    text = tables.markdown(board)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert {line.replace("\\|", "").count("|") for line in table} == {table[0].count("|")}
+    assert "<script" not in text
+    assert "](javascript" not in text.replace("\\]", "")
+    assert not set(text) & {"\0", "\u202e", "\r"}
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; a\\|b c�d �gnp.exe" in text
+
+
+def test_hostile_text_stays_text_in_the_terminal(tmp_path: Path) -> None:
+    text = tables.terminal(named("[red]x[/red]\x1b[31m\u202e" + HOSTILE, tmp_path), width=300)
+    assert "[red]x[/red]�[31m�" in text
+    assert not set(text) & {"\0", "\x1b", "\u202e"}
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@sum"])
+def test_names_are_no_formulas_in_csv(tmp_path: Path, name: str) -> None:
+    lines = list(csv.DictReader(StringIO(tables.csv(named(name, tmp_path)))))
+    assert lines[0]["arm"] == f"'{name}"
+
+
+def test_a_very_long_text_is_cut_with_a_note(tmp_path: Path) -> None:
+    board = named("sft", tmp_path, reason="x" * 1_000_000)
+    for text in (tables.markdown(board), tables.csv(board), tables.terminal(board, 100).replace("\n", " ")):
+        assert len(text) < 10_000
+        assert "in all" in text
+    assert plain("x" * 1_000_000) == "x" * 300 + " … (1,000,000 characters in all)"
+
+
+@settings(max_examples=300)
+@given(st.text())
+def test_escaped_text_is_one_line_without_live_markup(text: str) -> None:
+    shown = tables.escape(text)
+    assert len(shown.splitlines()) <= 1
+    unescaped = shown.replace("\\\\", "")
+    for mark in "|`*[]~":
+        assert unescaped.count(mark) == unescaped.count(f"\\{mark}")
+    assert "<" not in shown and ">" not in shown
+
+
+def test_names_with_underscores_read_as_they_are_written() -> None:
+    assert tables.escape("alpaca_eval win_rate") == "alpaca_eval win_rate"
+    assert tables.escape("_emphasis_") == "\\_emphasis\\_"
