@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.artifacts import Manifest
@@ -112,13 +112,21 @@ def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> No
 
 
 def _submit(job: Job, stage: Stage) -> "ray.ObjectRef[Manifest]":
-    import ray
-
     if stage.devices > 1:
         # the task itself only waits: its workers are what takes the devices
-        return ray.remote(num_cpus=0, max_retries=0)(_perform_together).remote(job, stage.devices, stage.gpus)
+        options = {"num_cpus": 0, "max_retries": 0}
+        return _remote(_perform_together).options(**options).remote(job, stage.devices, stage.gpus)  # type: ignore[no-any-return]
     # a worker that dies (a machine lost, memory run out) is tried once more, and training goes on from its checkpoint
-    return ray.remote(num_cpus=stage.cpus, num_gpus=stage.gpus, max_retries=1)(perform).remote(job)
+    options = {"num_cpus": stage.cpus, "num_gpus": stage.gpus, "max_retries": 1}
+    return _remote(perform).options(**options).remote(job)  # type: ignore[no-any-return]
+
+
+@cache
+def _remote(function: Callable[..., Manifest]) -> Any:
+    """The function as a Ray task: made once, so that Ray's workers load it once."""
+    import ray
+
+    return ray.remote(function)
 
 
 def _perform_together(job: Job, devices: int, gpus: int) -> Manifest:

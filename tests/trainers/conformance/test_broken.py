@@ -31,7 +31,15 @@ class Broken:
 
 
 BROKEN = [
-    Broken("dft without detach", "dft.py", "dft", {".detach()": ""}, "gradient", "a stop-gradient is missing"),
+    Broken(
+        "dft without detach",
+        "dft.py",
+        "dft",
+        {".detach()": ""},
+        "gradient",
+        "a stop-gradient is missing",
+        only=False,
+    ),
     Broken(
         "dft without a declared surrogate",
         "dft.py",
@@ -80,7 +88,7 @@ BROKEN = [
         "sft.py",
         "sft",
         {
-            "-responses.policy[responses.mask].sum()": "-responses.policy[responses.mask].sum() / responses.mask.shape[1]"
+            "[responses.mask].sum(), items": "[responses.mask].sum() / responses.mask.shape[1], items",
         },
         "padding",
         "how far the rows were padded",
@@ -126,7 +134,7 @@ BROKEN = [
         "kto.py",
         "kto",
         {
-            "responses.mismatched_log_ratio.detach()": "(responses.sequence_log_ratios().roll(1) * 0.7).mean().detach()",
+            "mismatched_log_ratio.detach()": "sequence_log_ratios().roll(1).square().mean().detach()",
         },
         "sum over items",
         "how many micro-batches or devices",
@@ -179,7 +187,7 @@ BROKEN = [
         "kto",
         {"responses.labels().bool()": "~responses.labels().bool()"},
         "monotone",
-        "a step down the gradient makes a preferred answer less likely",
+        "a step down the gradient makes a dispreferred answer likelier",
     ),
     Broken(
         "sft cut off from the policy",
@@ -223,7 +231,7 @@ def test_a_broken_objective_is_caught_by_the_law_it_breaks(broken: Broken, tmp_p
         ("dft without detach", lambda n: n["relative gap"] > 0.1),
         (
             "dft as a mean",
-            lambda n: n["total in 6 parts"] if "total in 6 parts" in n else n["total in 2 parts"] > n["total at once"],
+            lambda n: n["total in 2 parts"] > 1.5 * n["total at once"],
         ),
         ("dft with p from bf16", lambda n: 1e-4 < n["largest relative rounding"] < 1e-2),
         ("sft that waits for a reference in vain", lambda n: n["loss"] == n["loss with another reference"]),
