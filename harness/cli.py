@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness import cli_objectives
 from results.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well, 1 a stage failed or a table is incomplete, 2 a mistake in what was asked for, "
     "130 interrupted.",
 )
+
+app.add_typer(cli_objectives.app, name="objectives")
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="BRIDGEBENCH_HOME", help="Folder of artifacts, store and reports.")

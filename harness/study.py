@@ -76,7 +76,6 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute) -> Boa
 def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
     """Writes the leaderboard of a study as Markdown, CSV and a page."""
     from results.page import page
-
     from results.tables import csv, markdown
 
     columns = plan.profile.leaderboard
