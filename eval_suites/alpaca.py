@@ -125,6 +125,7 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
         n_scored=len(scored),
         detail={
             "unit": "percent",
+            "aggregate": "mean",
             "discrete_win_rate": counts.get("discrete_win_rate"),
             "wins": int(counts.get("n_wins", 0)),
             "losses": int(counts.get("n_wins_base", 0)),
@@ -137,28 +138,35 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
     return score, items
 
 
-def answer_statistics(outputs: Sequence[Row]) -> list[Score]:
+def answer_statistics(outputs: Sequence[Row]) -> tuple[list[Score], list[Item]]:
     """What stands beside a win rate: average length in characters (the board's, before it cuts the fraction off),
 
     and, where the rows tell, the share of answers that ended by themselves (percent) and their average tokens.
     """
-    n = len(outputs)
     measures = [("average_length", "characters", [float(len(row["output"])) for row in outputs])]
     if all(isinstance(row.get("finished"), bool) for row in outputs):
         measures.append(("termination_rate", "percent", [100.0 * row["finished"] for row in outputs]))
     if all(isinstance(row.get("n_tokens"), int) for row in outputs):
         measures.append(("average_tokens", "tokens", [float(row["n_tokens"]) for row in outputs]))
-    return [
+    n = len(outputs)
+    names = [digest(row["instruction"])[:16] for row in outputs]
+    scores = [
         Score(
             suite=SUITE,
             metric=metric,
             value=fmean(values) if n else None,
             n_expected=n,
             n_scored=n,
-            detail={"unit": unit},
+            detail={"unit": unit, "aggregate": "mean"},
         )
         for metric, unit, values in measures
     ]
+    items = [
+        Item(suite=SUITE, metric=metric, item=name, value=value)
+        for metric, _, values in measures
+        for name, value in zip(names, values, strict=True)
+    ]
+    return scores, items
 
 
 def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score], list[Item]]:
@@ -172,7 +180,8 @@ def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score
     check_belongs(outputs, annotations, outputs_path, annotations_path)
     ordered = [annotations[row["instruction"]] for row in outputs if row["instruction"] in annotations]
     score, items = win_rate(ordered, n_expected=len(outputs))
-    return [score, *answer_statistics(outputs)], items
+    statistics, more = answer_statistics(outputs)
+    return [score, *statistics], [*items, *more]
 
 
 def _check_request(judge: Judge, template: str) -> None:

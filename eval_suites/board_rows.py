@@ -69,6 +69,7 @@ def _task_rows(name: str, results: Mapping[str, Any], shortened: Collection[str]
         scored = [outcome for _, outcome in outcomes if outcome is not None]
         items += [_item(name, label, sample, outcome) for sample, outcome in outcomes]
         finite = isinstance(value, Real) and math.isfinite(value)
+        is_mean = finite and scored and math.isclose(fmean(scored), scale * float(value), rel_tol=1e-9, abs_tol=1e-9)
         scores.append(
             Score(
                 suite=name,
@@ -78,7 +79,12 @@ def _task_rows(name: str, results: Mapping[str, Any], shortened: Collection[str]
                 n_expected=len(documents),
                 n_scored=len(scored),
                 higher_is_better=bool(results["higher_is_better"][name].get(metric, True)),
-                detail={**detail, "unit": "percent" if scale == 100 else "the metric's own", "filter": filter_name},
+                detail={
+                    **detail,
+                    **({"aggregate": "mean"} if is_mean else {}),
+                    "unit": "percent" if scale == 100 else "the metric's own",
+                    "filter": filter_name,
+                },
             )
         )
     return scores, items

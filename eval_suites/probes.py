@@ -37,12 +37,13 @@ def probe(
         counts = batch.mask.sum(dim=1)
         nll |= _by_row(batch, -chosen_logprobs(model, batch.ids, batch.mask).sum(dim=1) / counts)
         kl |= _by_row(batch, _kl(model, base, batch).sum(dim=1) / counts)
-    scores, items = [], []
-    for name, unit, values in (("held_out_nll", "nats", nll), ("kl_to_base", "nats", kl)):
-        _add(scores, items, name, unit, values, higher_is_better=False)
+    measured = [
+        _rows("held_out_nll", "nats", nll, higher_is_better=False),
+        _rows("kl_to_base", "nats", kl, higher_is_better=False),
+    ]
     if pairs is not None:
-        _add(scores, items, "pair_accuracy", "percent", _pair_accuracy(model, base, pairs, max_tokens))
-    return scores, items
+        measured.append(_rows("pair_accuracy", "percent", _pair_accuracy(model, base, pairs, max_tokens)))
+    return [score for score, _ in measured], [item for _, items in measured for item in items]
 
 
 def _kl(model: "PreTrainedModel", base: "PreTrainedModel", batch: MicroBatch) -> Tensor:
@@ -69,26 +70,16 @@ def _by_row(batch: MicroBatch, values: Tensor) -> dict[int, float]:
     return dict(zip(batch.rows.tolist(), values.tolist(), strict=True))
 
 
-def _add(
-    scores: list[Score],
-    items: list[Item],
-    name: str,
-    unit: str,
-    values: dict[int, float],
-    higher_is_better: bool = True,
-) -> None:
+def _rows(name: str, unit: str, values: dict[int, float], higher_is_better: bool = True) -> tuple[Score, list[Item]]:
     column = np.asarray([values[row] for row in sorted(values)])
-    error = float(column.std(ddof=1) / np.sqrt(len(column))) if len(column) > 1 else None
-    scores.append(
-        Score(
-            suite=SUITE,
-            metric=name,
-            value=float(column.mean()),
-            standard_error=error,
-            n_expected=len(column),
-            n_scored=len(column),
-            higher_is_better=higher_is_better,
-            detail={"unit": unit, "aggregate": "mean"},
-        )
+    score = Score(
+        suite=SUITE,
+        metric=name,
+        value=float(column.mean()),
+        standard_error=float(column.std(ddof=1) / np.sqrt(len(column))) if len(column) > 1 else None,
+        n_expected=len(column),
+        n_scored=len(column),
+        higher_is_better=higher_is_better,
+        detail={"unit": unit, "aggregate": "mean"},
     )
-    items += [Item(suite=SUITE, metric=name, item=f"{row:06d}", value=values[row]) for row in sorted(values)]
+    return score, [Item(suite=SUITE, metric=name, item=f"{row:06d}", value=values[row]) for row in sorted(values)]

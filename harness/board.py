@@ -10,6 +10,7 @@ from harness.artifacts import ArtifactStore, Manifest
 from harness.kinds import KINDS
 from harness.perform import Job
 from harness.stage import External, Runtime, Stage
+from results.errors import UserError
 
 Status = Literal["waiting", "running", "cached", "done", "failed", "diverged", "skipped"]
 ENDED: frozenset[Status] = frozenset({"cached", "done", "failed", "diverged", "skipped"})
@@ -51,13 +52,20 @@ class Board:
             state.status = "skipped"
             state.reason = broken.reason if broken.status == "skipped" else f"{broken.stage.label}: {broken.reason}"
         elif all(parent.manifest is not None for parent in parents):
-            state.key = state.stage.key({name: digest for name, (_, digest) in self.inputs(state).items()})
+            try:
+                state.key = state.stage.key({name: digest for name, (_, digest) in self.inputs(state).items()})
+            except UserError as error:
+                state.status, state.reason = "failed", str(error)
+                return
             manifest = self.store.find(state.stage.kind.name, state.key)
             if manifest is not None:
                 self._complete(state, manifest, "cached")
 
     def inputs(self, state: State) -> Mapping[str, tuple[Path, str]]:
-        """Path and content digest of each input of a stage whose inputs are all complete."""
+        """Path and content digest of each input of a stage whose inputs are all complete.
+
+        Raises UserError where an artifact does not hold the file or folder that the stage asks of it.
+        """
         found = {}
         for name, item in state.stage.inputs.items():
             if isinstance(item, External):
@@ -65,7 +73,11 @@ class Board:
                 continue
             manifest = self.states[item.stage.id].manifest
             assert manifest is not None
-            found[name] = (self.store.folder(manifest.kind, manifest.key) / item.path, manifest.content(item.path))
+            try:
+                content = manifest.content(item.path)
+            except KeyError:
+                raise UserError(f"there is no {item.path} in the {item.stage.label}") from None
+            found[name] = (self.store.folder(manifest.kind, manifest.key) / item.path, content)
         return found
 
     def ready(self) -> list[State]:

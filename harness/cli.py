@@ -117,8 +117,14 @@ def leaderboard(
     from results.store import Store
 
     with Store.open(Home(home.resolve()).store, create=False) as store:
-        stated: Any = store.profile(profile).spec.get("leaderboard", {})
-        found = query(store, profile, main=main_ or stated.get("main"), baseline=baseline or stated.get("baseline"))
+        stated: Any = store.profile(profile).spec["leaderboard"]
+        found = query(
+            store,
+            profile,
+            main=main_ or stated["main"],
+            baseline=baseline or stated["baseline"],
+            columns=stated["columns"],
+        )
     match format_:
         case "terminal":
             print(tables.terminal(found, _console().width))

@@ -10,6 +10,7 @@ from harness.artifacts import Manifest
 from harness.board import Board, State
 from harness.perform import Job, perform, run_stage
 from harness.stage import Ended, Runtime, Stage
+from harness.together import run_together
 from results.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ Tick = Callable[[], None]
 
 
 def run_here(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -> None:
-    """Performs every stage in this process, one after another (for debuggers and tests)."""
+    """Performs the stages one after another, in this process if one is enough for them (for debuggers and tests)."""
     while ready := board.ready():
         state = ready[0]
         board.start(state)
         tick()
         try:
-            manifest = perform(board.job(state, runtime_for(state.stage)))
+            together = partial(run_together, devices=state.stage.devices) if state.stage.devices > 1 else None
+            manifest = perform(board.job(state, runtime_for(state.stage)), together)
         except Exception as error:
             board.fail(state, describe(error))
         else:
@@ -54,7 +56,7 @@ def describe(error: BaseException) -> str:
     """One line that says why a stage failed."""
     cause = getattr(error, "cause", None) or error
     first = next(iter(str(cause).strip().splitlines()), "")
-    return first if isinstance(cause, UserError) else f"{type(cause).__name__}: {first}"
+    return first if isinstance(cause, UserError) else f"{type(cause).__name__}: {first}".removesuffix(": ")
 
 
 def _connect() -> Any:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.artifacts import ArtifactStore, Manifest, list_files, provenance
+from harness.artifacts import MANIFEST, ArtifactStore, Manifest, list_files, provenance
 from harness.kinds import KINDS
 from harness.stage import Ended, Runtime
 from results.digest import Json
 
 PROGRESS = "progress.json"
+FRESH_PROGRESS = "progress.new"
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,7 @@ def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
     partial.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     ended = run(job)
-    (partial / PROGRESS).unlink(missing_ok=True)
-    for checkpoint in partial.glob("checkpoint*"):
-        shutil.rmtree(checkpoint)
+    _tidy(partial)
     manifest = Manifest(
         kind=job.kind,
         kind_version=kind.version,
@@ -85,6 +84,14 @@ def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
     )
     store.complete(manifest)
     return manifest
+
+
+def _tidy(partial: Path) -> None:
+    """Removes what is no part of the output, also what earlier attempts were killed over."""
+    for name in (PROGRESS, FRESH_PROGRESS, MANIFEST):
+        (partial / name).unlink(missing_ok=True)
+    for checkpoint in partial.glob("checkpoint*"):
+        shutil.rmtree(checkpoint)
 
 
 def _pin_threads(cpus: int) -> None:
@@ -104,7 +111,7 @@ def _reporter(path: Path) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= 1.0:
             last = time.monotonic()
-            fresh = path.with_suffix(".new")
+            fresh = path.with_name(FRESH_PROGRESS)
             fresh.write_text(json.dumps([done, total]), encoding="utf-8")
             fresh.replace(path)
 

@@ -102,7 +102,7 @@ class _Planner:
     @cached_property
     def world(self) -> Stage:
         if self.profile.world is None:
-            raise UserError(f"{self.profile.name}: world: is missing")
+            raise UserError(f"world: is missing, and a path begins with '{WORLD}'")
         return self.add(Stage(WORLD_KIND, self.profile.world, label="world", work=self.profile.world.documents))
 
     def place(self, path: str) -> Input:
@@ -111,7 +111,7 @@ class _Planner:
             return Produced(self.world, path.removeprefix(WORLD))
         location = Path(expand(path))
         if not location.exists():
-            raise UserError(f"{self.profile.name}: {path}: no such file or folder")
+            raise UserError(f"{path}: no such file or folder")
         return External(location, file_digest(location) if location.is_file() else folder_digest(location))
 
     def sources(self, dataset: Dataset) -> tuple[tuple[SourceView, ...], dict[str, Input]]:

@@ -1,6 +1,5 @@
 """Profiles: one YAML file says which base, data, methods, budgets, suites and judge make one study."""
 
-import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -80,7 +79,7 @@ class Step(_Frozen):
 class Method(_Frozen):
     """A recipe: steps, each a training step or the name of a method whose steps come first."""
 
-    steps: tuple[Step | str, ...]
+    steps: Annotated[tuple[Step | str, ...], Field(min_length=1)]
     about: str = ""
 
 
@@ -118,10 +117,11 @@ class Suites(_Frozen):
 
 
 class Columns(_Frozen):
-    """Which score ranks the leaderboard, and which arm the others are compared with."""
+    """Which score ranks the leaderboard, which arm the others are compared with, and which scores the tables show."""
 
     main: str
     baseline: Name
+    columns: tuple[str, ...] = ()
 
 
 class Profile(_Frozen):
@@ -171,31 +171,59 @@ def load_profile(path: Path) -> Profile:
     """Reads a profile. Raises UserError with one line that says where it is wrong and what would be right."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: no YAML: {' '.join(str(error).split())}") from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{path.name}: {line}{error.problem}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path.name}: a profile is a mapping with name, seeds, base, data, methods …")
     try:
-        profile = Profile.model_validate(raw)
+        return Profile.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{path.name}: {explain(error)}") from None
-    return profile
+        raise UserError(f"{path.name}: {explain(error, raw)}") from None
 
 
-def explain(error: ValidationError) -> str:
-    """The first fault that pydantic found, in one line: where, what, and how many more there are."""
+# pydantic's words where a reader of YAML would not know them
+WORDS = {
+    "extra_forbidden": "no such key",
+    "missing": "is missing",
+    "model_type": "keys with values are wanted",
+    "dict_type": "keys with values are wanted",
+    "tuple_type": "a list is wanted",
+    "too_short": "is empty",
+    "float_parsing": "not a number",
+    "string_pattern_mismatch": "a name has small letters, digits and . + - only, and no sign comes first",
+}
+
+
+def explain(error: ValidationError, written: Any) -> str:
+    """One of the faults that pydantic found in `written`, in one line: where and what."""
+    # of a union's many complaints the one that went deepest, and not about a type, is about what the user meant;
+    # a key that does not exist explains one that is missing
     faults = error.errors(include_url=False)
-    # of a union's many complaints the one that went deepest is about what the user meant
-    fault = max(faults, key=lambda fault: len(fault["loc"]))
-    place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and re.match(r"[A-Z]", part)))
-    message = fault["msg"].removeprefix("Value error, ")
+    fault = max(
+        faults,
+        key=lambda fault: (len(fault["loc"]), fault["type"] == "extra_forbidden", not fault["type"].endswith("_type")),
+    )
+    message = WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     if fault["type"] == "extra_forbidden":
-        message = "no such key"
-    elif fault["type"] == "missing":
-        message = "is missing"
-    elif not isinstance(fault["input"], dict | list):
-        message = f"{fault['input']!r}: {message[0].lower()}{message[1:]}"
+        beside = [other for other in faults if other["type"] == "missing" and other["loc"][:-1] == fault["loc"][:-1]]
+        message += "".join(f"; {other['loc'][-1]} is missing" for other in beside[:1])
+    elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list):
+        message = f"{fault['input']!r}: {message}"
+    place = _place(fault["loc"], written, fault["type"] == "missing")
     return f"{place}: {message}" if place else message
+
+
+def _place(location: tuple[int | str, ...], written: Any, missing: bool) -> str:
+    """The way to a fault by the names that are written; pydantic's own, of a union's branches, are no part of it."""
+    parts = []
+    for part in location:
+        keys = written if isinstance(written, dict) else range(len(written)) if isinstance(written, list) else ()
+        if part in keys:
+            parts.append(part)
+            written = written[part]
+    return ".".join(map(str, [*parts, *location[-1:]] if missing else parts))
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -203,7 +231,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        for place, (key, (written, _)) in enumerate(zip(keys, node.value, strict=True)):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", written.start_mark)
         return super().construct_mapping(node, deep)

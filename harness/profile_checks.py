@@ -6,24 +6,41 @@ from pydantic import ValidationError
 
 from harness.profile import WORLD, Profile, Step, explain
 from results.errors import UserError
+from trainers.datasets import check_source
 from trainers.objectives import find_objective
 
 
-def check_profile(profile: Profile, file: str) -> None:
-    """Raises UserError, with the place in the file, for the first thing that does not fit."""
-    try:
-        _check_methods(profile)
-        _check_comparisons(profile)
-        _check_suites(profile)
-        _check_world(profile)
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+def check_profile(profile: Profile) -> None:
+    """Raises UserError, with the place in the profile, for the first thing that does not fit."""
+    _check_seeds(profile)
+    _check_world(profile)
+    _check_data(profile)
+    _check_methods(profile)
+    _check_comparisons(profile)
+    _check_suites(profile)
 
 
 def _known(name: str, among: Iterable[str], where: str, kind: str) -> None:
     names = list(among)
     if name not in names:
         raise UserError(f"{where}: there is no {kind} {name!r}; there are {', '.join(names) or 'none'}")
+
+
+def _check_seeds(profile: Profile) -> None:
+    twice = next((seed for i, seed in enumerate(profile.seeds) if seed in profile.seeds[:i]), None)
+    if twice is not None:
+        raise UserError(f"seeds: {twice} stands twice")
+
+
+def _check_data(profile: Profile) -> None:
+    pretrain = profile.base.pretrain
+    places = {f"data.{name}": dataset for name, dataset in profile.data.items()}
+    for where, dataset in (places | ({"base.pretrain.data": pretrain.data} if pretrain else {})).items():
+        for i, source in enumerate(dataset.sources):
+            try:
+                check_source(source)
+            except UserError as error:
+                raise UserError(f"{where}.sources.{i}: {error}") from None
 
 
 def _check_methods(profile: Profile) -> None:
@@ -51,10 +68,10 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
     try:
         objective.settings.model_validate(step.settings)
     except ValidationError as error:
-        raise UserError(f"{where}.settings.{explain(error)}") from None
+        raise UserError(f"{where}.settings.{explain(error, step.settings)}") from None
     batch = profile.budgets[step.budget].global_batch
     if objective.signal == "pair" and batch % 2:
-        raise UserError(f"budgets.{step.budget}.global_batch: {batch} rows are no whole number of pairs")
+        raise UserError(f"budgets.{step.budget}.global_batch: {batch} is odd, and a pair is two responses")
 
 
 def _check_comparisons(profile: Profile) -> None:

@@ -111,7 +111,7 @@ def _share(board: Board, state: State) -> float | None:
         done, total = json.loads((board.store.partial(state.stage.kind.name, state.key) / PROGRESS).read_text())
     except (OSError, ValueError):
         return None
-    return float(done / total) if total else None
+    return float(min(1.0, done / total)) if total else None
 
 
 def _minutes(seconds: float) -> str:

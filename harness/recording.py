@@ -52,10 +52,12 @@ class Recorder:
         return ArmRecord(profile=self.profile.digest, name=arm.name, method=arm.name, seed=arm.seed, settings=settings)
 
     def _record_stage(self, state: State) -> None:
-        users = [record for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
-        if state.key is None or state.manifest is None:
+        if state.key is None:  # its inputs were never there: it has no identity
             return
+        users = [record for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
         self.store.record_stage(_stage_record(state), users)
+        if state.manifest is None:
+            return
         folder = self.board.store.folder(state.stage.kind.name, state.key)
         if (folder / "log" / "metrics.jsonl").is_file():
             self.store.record_curve(state.key, _curve(folder / "log" / "metrics.jsonl"))
@@ -66,8 +68,16 @@ class Recorder:
 
 
 def _stage_record(state: State) -> StageRecord:
-    manifest = state.manifest
-    assert manifest is not None
+    stage, manifest = state.stage, state.manifest
+    if manifest is None:
+        return StageRecord(
+            key=str(state.key),
+            kind=stage.kind.name,
+            version=stage.kind.version,
+            spec=stage.spec.model_dump(mode="json"),
+            status="failed",
+            reason=state.reason,
+        )
     return StageRecord(
         key=manifest.key,
         kind=manifest.kind,

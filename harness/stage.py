@@ -12,11 +12,15 @@ from pydantic import BaseModel
 from results.digest import Json, digest
 
 
+def silent(done: int, total: int) -> None:
+    """Reports nothing. (Unlike a lambda it can be sent to another process.)"""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """What a stage may use but what cannot change its output: where services are, where to report, how many threads."""
 
-    report: Callable[[int, int], None] = lambda done, total: None
+    report: Callable[[int, int], None] = silent
     judge_url: str | None = None
     judge_answers: Path = Path("judge.sqlite")
     checkpoint_seconds: float = 30.0

@@ -17,6 +17,7 @@ from harness.profile_checks import check_profile
 from harness.progress import Progress
 from harness.recording import Recorder
 from harness.stage import External
+from results.errors import UserError
 from results.leaderboard import Leaderboard, leaderboard
 from results.store import Store
 
@@ -35,11 +36,14 @@ class Reports:
 def open_plan(path: Path) -> Plan:
     """Reads a profile, checks it against itself and against the files it names, and expands it.
 
-    Raises UserError for the first fault, before any work starts: training files that lie outside are read through.
+    Raises UserError for the first fault, before any work starts.
     """
     profile = load_profile(path)
-    check_profile(profile, path.name)
-    return make_plan(profile)
+    try:
+        check_profile(profile)
+        return make_plan(profile)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
 
 
 def check_data(board: Board) -> None:
@@ -78,9 +82,8 @@ def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
     from results.page import page
     from results.tables import csv, markdown
 
-    columns = plan.profile.leaderboard
     with Store.open(home.store) as store:
-        found = leaderboard(store, plan.profile.name, main=columns.main, baseline=columns.baseline)
+        found = leaderboard(store, plan.profile.name, **plan.profile.leaderboard.model_dump())
     folder = home.report(plan.profile.name)
     folder.mkdir(parents=True, exist_ok=True)
     reports = Reports(folder / "leaderboard.md", folder / "leaderboard.csv", folder / "leaderboard.html")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing_extensions import TypeAliasType
 
 # Named, because pydantic cannot follow a recursive alias that has no name.
-Json = TypeAliasType("Json", "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]")
+Json = TypeAliasType("Json", "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None")
 
 
 def canonical_json(value: Json) -> str:

@@ -1,4 +1,4 @@
-"""The two ways to fail: a user's mistake is one clear line and exit code 2; everything else is ours and keeps its traceback."""
+"""A user's mistake is one clear line and exit code 2; every other failure is ours and keeps its traceback."""
 
 
 class UserError(Exception):

@@ -81,11 +81,13 @@ class Leaderboard:
     main: int | None
     baseline: str | None
     confidence: float
+    chosen: tuple[int, ...] = ()
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """The columns that fit a table: those that no other column averages."""
-        return tuple(i for i, column in enumerate(self.columns) if not column.part or i == self.main)
+        """The columns of a table, the main one first: the chosen ones, else those that no other averages."""
+        fitting = self.chosen or tuple(i for i, column in enumerate(self.columns) if not column.part)
+        return tuple(dict.fromkeys((*(() if self.main is None else (self.main,)), *fitting)))
 
 
 _Scores = dict[tuple[str, int], dict[int, StoredScore]]  # by arm name and column, then by seed
@@ -97,33 +99,36 @@ def leaderboard(
     *,
     main: str | None = None,
     baseline: str | None = None,
+    columns: Sequence[str] = (),
     confidence: float = 0.95,
 ) -> Leaderboard:
     """The leaderboard of the profile with this name or digest.
 
     main:     the column that ranks, as suite/metric; by default the first
     baseline: the name of the arm that the others are compared with
+    columns:  those that tables show, as suite/metric, in this order; by default all that no other averages
     Raises UserError where there is no such profile, column or arm.
     """
     profile = store.profile(profile_name)
     arms: dict[str, list[Arm]] = defaultdict(list)
     for arm in store.arms(profile.digest):
         arms[arm.name].append(arm)
-    columns, scores = _columns(store.scores(profile.digest))
-    index = _main_column(columns, main)
+    found, scores = _columns(store.scores(profile.digest))
+    index = _main_column(found, main)
     if baseline is not None and baseline not in arms:
         known = plain(", ".join(sorted(arms)))
         raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
     runs = _runs(store, profile.digest)
     rows = []
     for name, own in arms.items():
-        of_columns = [scores.get((name, c), {}) for c in range(len(columns))]
+        of_columns = [scores.get((name, c), {}) for c in range(len(found))]
         rows.append(_row(own, of_columns, runs, confidence))
     if index is not None:
         if baseline is not None:
             rows = _compare(rows, baseline, index, scores, confidence)
-        rows.sort(key=lambda row: _rank(row.cells[index], columns[index]))
-    return Leaderboard(profile, columns, tuple(rows), index, baseline, confidence)
+        rows.sort(key=lambda row: _rank(row.cells[index], found[index]))
+    chosen = tuple(i for name in columns for i, column in enumerate(found) if column.name == name)
+    return Leaderboard(profile, found, tuple(rows), index, baseline, confidence, chosen)
 
 
 def _columns(stored: Sequence[StoredScore]) -> tuple[tuple[Column, ...], _Scores]:

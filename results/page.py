@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def page(board: Leaderboard) -> str:
         lstrip_blocks=True,
     )
     style, script = (_FOLDER / "page.css").read_text("utf-8"), (_FOLDER / "page.js").read_text("utf-8")
-    order = sorted(board.shown, key=lambda index: index != board.main)
+    order = board.shown
     return environment.get_template("page.html").render(
         policy=f"{_POLICY}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
         style=style,
@@ -119,7 +120,7 @@ def _count(number_of: int, noun: str) -> str:
     return f"{number_of} {noun}{'' if number_of == 1 else 's'}"
 
 
-def _heads(board: Leaderboard, order: list[int]) -> list[_Head]:
+def _heads(board: Leaderboard, order: Sequence[int]) -> list[_Head]:
     heads = [_head(board.columns[index], board) for index in order]
     if board.baseline is not None and board.main is not None:
         heads.insert(1, _Head(plain(f"against {board.baseline}"), heads[0].first))
@@ -130,7 +131,7 @@ def _head(column: Column, board: Leaderboard) -> _Head:
     return _Head(plain(heading(column, board)), "descending" if column.higher_is_better else "ascending")
 
 
-def _lines(board: Leaderboard, order: list[int]) -> list[_Line]:
+def _lines(board: Leaderboard, order: Sequence[int]) -> list[_Line]:
     axes = {}
     for index in order:
         cells = [row.cells[index] for row in board.rows]

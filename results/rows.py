@@ -1,6 +1,7 @@
-"""What an evaluation leaves behind: scores and the items they were computed from. Every suite writes these, the store reads them.
+"""What an evaluation leaves behind: scores, and the items they were computed from.
 
-A score stage's folder holds `scores.json` (a list of Score) and `items.jsonl` (an Item a line).
+Every suite writes these and the store reads them: a score stage's folder holds
+`scores.json` (a list of Score) and `items.jsonl` (an Item a line).
 """
 
 import json
@@ -43,7 +44,7 @@ class Score(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether every expected item was scored; an incomplete score is shown as incomplete, never as a smaller one."""
+        """Whether every expected item was scored. An incomplete score is shown as such, never as a smaller one."""
         return self.n_scored == self.n_expected
 
 

@@ -9,7 +9,7 @@ from results.cells import Cell
 from results.leaderboard import Column, Leaderboard
 from results.statistics import Interval
 from results.text import plain
-from results.wording import cell_text, difference_heading, difference_text, heading, notes, spend
+from results.wording import cell_text, difference_heading, difference_text, heading, notes, seen
 
 
 def terminal(board: Leaderboard, width: int = 120) -> str:
@@ -84,14 +84,14 @@ def escape(text: str, limit: int = 300) -> str:
 
 def _grid(board: Leaderboard, quote: Callable[[str], str]) -> list[list[str]]:
     """Heading and rows; `quote` makes safe what others named."""
-    order = sorted(board.shown, key=lambda index: index != board.main)
-    head = ["arm", *(quote(heading(board.columns[i], board)) for i in order), "seeds", "trained on", "status"]
+    order = board.shown
+    head = ["arm", *(quote(heading(board.columns[i], board)) for i in order), "seeds", "responses seen", "status"]
     lines = [
         [
             quote(row.name),
             *(cell_text(row.cells[i], board.columns[i]) for i in order),
             str(len(row.runs)),
-            spend(row.runs),
+            seen(row.runs),
             row.status,
         ]
         for row in board.rows

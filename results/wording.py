@@ -50,6 +50,12 @@ def difference_text(shown: Interval | None, p_holm: float | None, unit: str) -> 
     return interval(shown, unit, signed=True) + p
 
 
+def seen(runs: tuple[Run, ...]) -> str:
+    """How many responses each of a row's runs was trained on, as a range where seeds differ."""
+    examples = [run.trained.examples for run in runs if run.trained is not None]
+    return _range(examples) if examples else "–"
+
+
 def spend(runs: tuple[Run, ...]) -> str:
     """What a row's runs were trained on: examples and supervised tokens, as a range where seeds differ."""
     trained = [run.trained for run in runs if run.trained is not None]

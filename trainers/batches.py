@@ -78,5 +78,4 @@ def collate(tokens: TokenizedSet, rows: NDArray[np.int64] | Sequence[int]) -> Mi
         start = tokens.offsets[row]
         ids[i, :length] = tokens.ids[start : start + length]
         mask[i, :length] = tokens.supervised[start : start + length]
-    mask[:, 0] = False  # nothing stands before the first token, so nothing can predict it
     return MicroBatch(chosen, torch.from_numpy(ids), torch.from_numpy(mask))

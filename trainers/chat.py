@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+
 from results.errors import UserError
 from trainers.records import Message
 
@@ -47,47 +49,73 @@ def prompt_ids(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]
 
 
 def conversation_tokens(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> Tokens:
-    """A conversation with every assistant turn supervised, EOS included.
+    """A conversation with every assistant turn supervised from its first token to its EOS.
 
-    Raises UserError where the chat template marks no assistant tokens or leaves EOS out of an assistant turn.
+    Raises UserError where the chat template marks fewer turns than there are, or leaves EOS out of one.
     """
     rendered = _render(tokenizer, messages, return_assistant_tokens_mask=True)
-    ids, mask = rendered["input_ids"], [bool(value) for value in rendered["assistant_masks"]]
-    if not any(mask):
+    ids: list[int] = rendered["input_ids"]
+    marked = _runs(rendered["assistant_masks"])
+    turns = sum(message.role == "assistant" for message in messages)
+    if len(marked) != turns:
         raise UserError(
-            "the chat template marks no assistant tokens: put {% generation %} … {% endgeneration %} around "
-            "each assistant turn (its content and EOS)"
+            f"the chat template marks {len(marked)} of {turns} assistant turns: put {{% generation %}} … "
+            "{% endgeneration %} around each one's content and EOS, with no space before the closing tag"
         )
-    ends = [i for i, on in enumerate(mask) if on and not (i + 1 < len(mask) and mask[i + 1])]
-    if any(ids[i] != tokenizer.eos_token_id for i in ends):
-        raise UserError(
-            f"the chat template leaves {tokenizer.eos_token!r} out of an assistant turn: put it inside "
-            "{% generation %} … {% endgeneration %}, or a model trained with it never stops"
-        )
-    return Tokens(ids, mask)
+    supervised = [False] * len(ids)
+    for start, end in marked:
+        # what a template writes after EOS, such as a line break, is never generated
+        length = next((n for n in range(end - start, 0, -1) if ids[start + n - 1] == tokenizer.eos_token_id), 0)
+        if not length:
+            raise UserError(
+                f"the chat template leaves {tokenizer.eos_token!r} out of an assistant turn: put it inside "
+                "{% generation %} … {% endgeneration %}, or a model trained with it never stops"
+            )
+        supervised[start : start + length] = [True] * length
+    return Tokens(ids, supervised)
 
 
 def response_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message], response: str) -> Tokens:
     """A prompt and one answer to it; only the answer (with its EOS) is supervised.
 
-    The ids begin with exactly those that generation would start from, so training and generation see one prompt.
-    Raises UserError where the template breaks that.
+    The ids begin with exactly those that generation would start from, and the answer is all that follows them, so
+    training and generation see one prompt. Raises UserError where the template breaks that.
     """
     start = prompt_ids(tokenizer, prompt)
-    ids, _ = conversation_tokens(tokenizer, [*prompt, Message(role="assistant", content=response)])
-    if ids[: len(start)] != start:
+    ids, supervised = conversation_tokens(tokenizer, [*prompt, Message(role="assistant", content=response)])
+    if ids[: len(start)] != start or not supervised[len(start)]:
         raise UserError(
             "the chat template renders a prompt differently before an answer than for generation: its generation "
-            "prompt must be the beginning of an assistant turn"
+            "prompt must be the beginning of an assistant turn, up to {% generation %}"
         )
-    return Tokens(ids, [False] * len(start) + [True] * (len(ids) - len(start)))
+    return Tokens(ids, [False] * len(start) + supervised[len(start) :])
 
 
 def _render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], **options: Any) -> dict[str, Any]:
+    from jinja2 import TemplateError
+
     chat = [message.model_dump() for message in messages]
-    encoding = tokenizer.apply_chat_template(chat, tokenize=True, return_dict=True, **options)
+    try:
+        encoding = tokenizer.apply_chat_template(chat, tokenize=True, return_dict=True, **options)
+    except TemplateError as error:
+        raise UserError(f"the chat template refuses a conversation: {error}") from error
     rendered = dict(cast("BatchEncoding[Any]", encoding))
-    bos = tokenizer.bos_token_id
-    if bos is not None and rendered["input_ids"].count(bos) > 1:
+    if _begins_twice(tokenizer, messages, rendered["input_ids"]):
         raise UserError(f"the chat template writes {tokenizer.bos_token!r} more than once: it must stand there once")
     return rendered
+
+
+def _begins_twice(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], ids: list[int]) -> bool:
+    """Whether the template, and not the text of a message, writes BOS more than once."""
+    bos = tokenizer.bos_token_id
+    if bos is None:
+        return False
+    if bos == tokenizer.eos_token_id:  # every answer ends with one
+        return ids[:2] == [bos, bos]
+    return ids.count(bos) - sum(message.content.count(str(tokenizer.bos_token)) for message in messages) > 1
+
+
+def _runs(mask: Sequence[int]) -> list[tuple[int, int]]:
+    """Where the ones of a mask of 0 and 1 begin and end (exclusive)."""
+    edges = np.flatnonzero(np.diff([0, *mask, 0]))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

@@ -1,11 +1,20 @@
 """The processes that share one training run: their rank, their device, and sums over all of them."""
 
+import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from trainers.spec import Precision
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Where a forward pass computes in `precision` although the weights are float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def _device() -> torch.device:
@@ -26,11 +35,12 @@ class Devices:
         return self.rank == 0
 
     def sum(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """Each value summed over all processes, in float64. All processes give the same names."""
-        flat = torch.stack([values[name].double() for name in sorted(values)]).to(self.device)
+        """Each value summed over all processes, in float64. A process that saw no rows may lack names of the others."""
+        own = {name: float(value) for name, value in values.items()}
+        every = [own] * self.size
         if self.size > 1:
-            dist.all_reduce(flat)
-        return dict(zip(sorted(values), flat.tolist(), strict=True))
+            dist.all_gather_object(every, own)
+        return {name: math.fsum(each.get(name, 0.0) for each in every) for name in sorted(set().union(*every))}
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Replaces every gradient by its sum over all processes, in one message."""

@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from results.errors import UserError
 from trainers.batches import MicroBatch, micro_batches, step_rows
 from trainers.checkpoints import load_checkpoint, save_checkpoint
-from trainers.devices import Devices
+from trainers.devices import Devices, autocast
 from trainers.logprobs import chosen_logprobs
 from trainers.objectives import Objective, Responses, find_objective
 from trainers.reference import gather_reference
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Report = Callable[[int, int], None]
+
+# nats a token by which, for rounding alone, a policy may differ from its own reference log-probs
+_ROUNDING = {"float32": 1e-4, "bf16": 0.05}
 
 
 @dataclass(frozen=True)
@@ -78,86 +80,87 @@ def train(
     saved = time.monotonic()
     with _metrics_log(folder / "log" / "metrics.jsonl", start, devices) as log:
         for step in range(start, steps):
-            rate = spec.learning_rate * spec.budget.rate(step)
-            metrics = train_step(run, optimizer, step, rate)
+            began = time.monotonic()
+            rows = step_rows(tokens, spec.budget.global_batch, spec.seed, step)
+            metrics = batch_gradient(run, rows, first=step == 0)
             if not all(math.isfinite(value) for value in metrics.values()):
                 return _outcome(run, step, diverged_at=step)
-            line = {"step": step, "responses": spec.budget.global_batch, "learning_rate": rate, **metrics}
+            rate = spec.learning_rate * spec.budget.rate(step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            speed = float(tokens.lengths[rows].sum()) / (time.monotonic() - began)
+            line = {"step": step, "responses": len(rows), "learning_rate": rate, **metrics, "tokens_per_second": speed}
             log.write(json.dumps(line) + "\n")
             report(step + 1, steps)
-            if devices.leads and time.monotonic() - saved > checkpoint_seconds:
+            if devices.leads and time.monotonic() - saved >= checkpoint_seconds:
                 log.flush()
                 save_checkpoint(folder / "checkpoint", model, optimizer, step + 1)
                 saved = time.monotonic()
     return _outcome(run, steps)
 
 
-def train_step(run: Run, optimizer: torch.optim.AdamW, step: int, rate: float) -> dict[str, float]:
-    """One optimiser step over one global batch; returns its metrics, each a mean over the items or tokens of the batch.
+def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, float]:
+    """Leaves the clipped gradient of a global batch on the model; returns the batch's metrics.
 
-    Gradients of the summed loss are divided once, by the item count of the whole global batch over all micro-batches
-    and devices, so that the cut into micro-batches changes nothing.
+    The metrics are means over the items or tokens of the batch, but for the counts and the gradient norm before
+    clipping. Gradients of the summed loss are divided once, by the item count of the whole global batch over all
+    micro-batches and devices, so that the cut into micro-batches changes nothing.
     """
-    began = time.monotonic()
-    spec, devices = run.spec, run.devices
-    rows = step_rows(run.tokens, spec.budget.global_batch, spec.seed, step)
-    optimizer.zero_grad(set_to_none=True)
+    run.model.zero_grad()
     sums: dict[str, Tensor] = {}
-    for batch in micro_batches(run.tokens, rows, spec.micro_batch_tokens, devices.rank, devices.size):
-        for name, value in _backward(run, batch.to(devices.device), first=step == 0).items():
-            sums[name] = sums.get(name, torch.zeros((), dtype=torch.float64)) + value.double().cpu()
-    totals = devices.sum(sums)
+    for batch in micro_batches(run.tokens, rows, run.spec.micro_batch_tokens, run.devices.rank, run.devices.size):
+        for name, value in _backward(run, batch.to(run.devices.device), first).items():
+            sums[name] = value.double() + sums.get(name, 0.0)
+    totals = run.devices.sum(sums)
     items, supervised = totals.pop("items"), totals.pop("supervised_tokens")
-    devices.sum_gradients(run.model)
+    run.devices.sum_gradients(run.model)
     for parameter in run.model.parameters():
         if parameter.grad is not None:
             parameter.grad.div_(items)
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), spec.optimizer.clip)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    if math.isfinite(totals["loss"]) and bool(torch.isfinite(norm)):
-        optimizer.step()
-    metrics = {"loss": totals.pop("loss") / items, "nll": totals.pop("nll") / supervised}
-    metrics |= {name: value / items for name, value in totals.items()}
-    seconds = time.monotonic() - began
-    return metrics | {
+    norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.spec.optimizer.clip)
+    return {
+        "loss": totals.pop("loss") / items,
+        "nll": totals.pop("nll") / supervised,
+        **{name: value / items for name, value in totals.items()},
         "gradient_norm": float(norm),
         "items": items,
         "supervised_tokens": supervised,
-        "tokens_per_second": float(run.tokens.lengths[rows].sum()) / seconds,
     }
 
 
 def _backward(run: Run, batch: MicroBatch, first: bool) -> dict[str, Tensor]:
     """Adds the gradient of one micro-batch's summed loss; returns the sums that the step logs."""
-    with _autocast(run.spec, run.devices):
+    device = batch.ids.device
+    with autocast(run.spec.precision, device):
         policy = chosen_logprobs(run.model, batch.ids, batch.mask)
     responses = Responses(
         policy=policy,
         mask=batch.mask,
         reference=None if run.reference is None else gather_reference(run.reference, run.tokens, batch),
-        score=torch.from_numpy(run.tokens.score[batch.rows]).to(policy.device),
+        score=torch.from_numpy(run.tokens.score[batch.rows]).to(device),
     )
     if first and run.spec.reference_is_start and responses.reference is not None:
-        _check_identity(responses)
+        _check_identity(responses, _ROUNDING[run.spec.precision])
     loss = run.objective(responses, run.settings)
     loss.total.backward()  # type: ignore[no-untyped-call]
+    # the loop's own names come last: they mean the same whatever the objective
     return {
+        **{name: value.detach() for name, value in loss.metrics.items()},
         "loss": loss.total.detach(),
         "items": torch.as_tensor(loss.items),
         "nll": -policy.detach().sum(),
         "supervised_tokens": batch.mask.sum(),
-        **{name: value.detach() for name, value in loss.metrics.items()},
     }
 
 
-def _check_identity(responses: Responses) -> None:
-    """At step 0 the policy is the reference, so every log-ratio is 0 up to rounding; anything else is another model."""
-    worst = float(responses.log_ratios().detach().abs().max())
-    if worst > 1e-3:
+def _check_identity(responses: Responses, tolerance: float) -> None:
+    """At step 0 the policy is the reference, so log-ratios are 0 up to rounding; anything else is another model."""
+    ratio = float(responses.log_ratios().detach().abs().sum() / responses.mask.sum().clamp(min=1))
+    if ratio > tolerance:
         raise RuntimeError(
-            f"before the first update a log-ratio is {worst:.3g} in place of 0: the reference log-probs are not of the "
-            "weights that training starts from"
+            f"before the first update the log-ratio of a token is {ratio:.3g} on average in place of 0: the reference "
+            "log-probs are not of the weights that training starts from"
         )
 
 
@@ -176,8 +179,12 @@ def _prepare(
         raise UserError(f"objective {spec.objective!r} learns from {wanted}, the dataset holds {given}")
     if objective.signal == "nothing" and tokens.scored:
         raise UserError(f"objective {spec.objective!r} imitates every answer, and the dataset holds scored answers")
+    if tokens.paired and spec.budget.global_batch % 2:
+        raise UserError(f"a global batch of {spec.budget.global_batch} responses splits a pair: it must be even")
+    if tokens.ids.max() >= model.config.get_text_config().vocab_size:
+        raise UserError("the dataset has token ids that the model has not: it was made with another tokenizer")
     model.to(devices.device)  # type: ignore[arg-type]
-    model.train()
+    model.eval()  # no dropout: the policy starts as its own reference, and arms differ in nothing but their objective
     settings = objective.settings.model_validate(spec.settings)
     return Run(spec, objective, settings, model, tokens, reference if objective.needs_reference else None, devices)
 
@@ -189,25 +196,21 @@ def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon)
 
 
-def _autocast(spec: TrainSpec, devices: Devices) -> AbstractContextManager[Any]:
-    if spec.precision == "float32":
-        return nullcontext()
-    return torch.autocast(devices.device.type, dtype=torch.bfloat16)
-
-
 def _metrics_log(path: Path, start: int, devices: Devices) -> TextIO:
-    """Opens the log to go on at step `start`: lines of later steps, written after the checkpoint, are cut off."""
+    """Opens the log to go on at step `start`: lines of later steps, written after the checkpoint, are dropped."""
     if not devices.leads:
         return io.StringIO()
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:start] if path.exists() else []
-    path.write_text("".join(kept), encoding="utf-8")
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(kept), encoding="utf-8")
+    fresh.replace(path)  # a kill leaves the old log or the new one
     return path.open("a", encoding="utf-8")
 
 
 def _outcome(run: Run, steps: int, diverged_at: int | None = None) -> Outcome:
     """Counts what `steps` steps saw from the plan of rows: a resumed run counts as an uninterrupted one does."""
     tokens, batch = run.tokens, run.spec.budget.global_batch
-    per_row = np.add.reduceat(tokens.supervised.astype(np.int64), tokens.offsets[:-1])
+    per_row = np.add.reduceat(tokens.supervised, tokens.offsets[:-1], dtype=np.int64)
     seen = sum(int(per_row[step_rows(tokens, batch, run.spec.seed, step)].sum()) for step in range(steps))
     return Outcome(steps, steps * batch, seen, diverged_at)

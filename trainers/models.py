@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from results.errors import UserError
 from trainers.spec import LlamaShape
@@ -28,6 +28,7 @@ def random_llama(shape: LlamaShape, tokenizer: "PreTrainedTokenizerBase", seed: 
         intermediate_size=shape.intermediate,
         max_position_embeddings=shape.context,
         tie_word_embeddings=shape.tie_embeddings,
+        initializer_range=shape.init_std,
         rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -41,15 +42,22 @@ def random_llama(shape: LlamaShape, tokenizer: "PreTrainedTokenizerBase", seed: 
 
 
 def load_model(folder: Path) -> "PreTrainedModel":
-    """The model of a local safetensors checkpoint in float32, dropout off. Raises UserError where there is none."""
+    """The model of a local safetensors checkpoint in float32, dropout off.
+
+    Raises UserError where there is none, or where it lacks some of the model's weights.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
         raise UserError(f"{folder} is no checkpoint: a folder with config.json and *.safetensors is wanted")
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
+    model: PreTrainedModel = loaded[0]
+    missing = sorted(loaded[1]["missing_keys"])
+    if missing:  # transformers has drawn them at random
+        raise UserError(f"{folder} lacks {len(missing)} weights of a causal language model, such as {missing[0]}")
     model.eval()
     return model
 

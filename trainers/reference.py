@@ -11,7 +11,9 @@ from torch import Tensor
 
 from results.errors import UserError
 from trainers.batches import MicroBatch, micro_batches
+from trainers.devices import autocast
 from trainers.logprobs import chosen_logprobs
+from trainers.spec import Precision
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -26,18 +28,21 @@ def reference_logprobs(
     tokens: TokenizedSet,
     max_tokens: int,
     report: Callable[[int, int], None] = lambda done, total: None,
+    precision: Precision = "float32",
 ) -> NDArray[np.float32]:
     """log pi_ref of every supervised token: float32 [tokens], 0 where a token is not supervised.
 
+    `precision` is that of the training which reads them: else the policy starts beside its own reference.
     Raises RuntimeError where a supervised token was left without a value.
     """
     # NaN marks what was never written, so that a hole can never pass for a log-prob
     logprobs = np.where(tokens.supervised, np.float32(np.nan), np.float32(0))
-    logprobs[tokens.offsets[:-1]] = 0.0
     done = 0
     for batch in micro_batches(tokens, np.arange(tokens.rows), max_tokens):
-        values = chosen_logprobs(model, batch.ids, batch.mask).numpy()
-        for row, value in zip(batch.rows, values, strict=True):
+        _, ids, mask = batch.to(model.device)
+        with autocast(precision, model.device):
+            values = chosen_logprobs(model, ids, mask)
+        for row, value in zip(batch.rows, values.cpu().numpy(), strict=True):
             start, end = tokens.offsets[row], tokens.offsets[row + 1]
             logprobs[start:end] = value[: end - start]
         done += len(batch.rows)
@@ -55,22 +60,22 @@ def save_reference(logprobs: NDArray[np.float32], folder: Path) -> None:
 
 
 def load_reference(folder: Path, tokens: TokenizedSet) -> NDArray[np.float32]:
-    """Reads save_reference's file. Raises UserError where it was made for other tokens."""
+    """Reads save_reference's file. Raises UserError where it was plainly made for other tokens."""
     from safetensors.numpy import load_file
 
     logprobs: NDArray[np.float32] = load_file(folder / _FILE)["logprobs"]
-    if len(logprobs) != len(tokens.ids):
+    if len(logprobs) != len(tokens.ids) or logprobs[~tokens.supervised].any():
         raise UserError(
-            f"the reference log-probs in {folder} are of {len(logprobs)} tokens, the dataset has {len(tokens.ids)}: "
-            "they belong to another dataset"
+            f"the reference log-probs in {folder} belong to another dataset: they are of {len(logprobs)} tokens, "
+            f"{np.count_nonzero(logprobs)} supervised, and this one has {len(tokens.ids)}, {tokens.supervised_tokens}"
         )
     return logprobs
 
 
 def gather_reference(logprobs: NDArray[np.float32], tokens: TokenizedSet, batch: MicroBatch) -> Tensor:
-    """The reference log-probs of a micro-batch: float32 [rows, tokens], 0 where not supervised."""
+    """The reference log-probs of a micro-batch: float32 [rows, tokens] on its device, 0 where not supervised."""
     values = np.zeros(tuple(batch.ids.shape), np.float32)
     for i, row in enumerate(batch.rows):
         start, end = tokens.offsets[row], tokens.offsets[row + 1]
         values[i, : end - start] = logprobs[start:end]
-    return torch.from_numpy(values).masked_fill(~batch.mask, 0.0)
+    return torch.from_numpy(values).to(batch.ids.device)

@@ -11,6 +11,7 @@ class _Frozen(BaseModel):
 
 
 Positive = Annotated[int, Field(gt=0)]
+Precision = Literal["float32", "bf16"]  # of the forward and backward pass; weights and sums are always float32
 
 
 class Budget(_Frozen):
@@ -67,13 +68,16 @@ class TrainSpec(_Frozen):
     optimizer: AdamW = AdamW()
     seed: int
     devices: Positive = 1
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     micro_batch_tokens: Positive = 4096
     reference_is_start: bool = False
 
 
 class LlamaShape(_Frozen):
-    """A Llama-architecture model with random weights."""
+    """A Llama-architecture model with random weights, normal with standard deviation `init_std`.
+
+    0.02 suits widths of thousands; a narrow model learns several times faster from 1/sqrt(hidden).
+    """
 
     hidden: Positive
     layers: Positive
@@ -82,3 +86,4 @@ class LlamaShape(_Frozen):
     context: Positive
     tie_embeddings: bool = True
     rope_theta: float = 10_000.0
+    init_std: Annotated[float, Field(gt=0)] = 0.02

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from trainers.records import BinaryFeedback, Demonstration, Document, Preference
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Signal = Literal["nothing", "pair", "score"]
+_Answered = Demonstration | PreferencePair | BinaryFeedback | ScoredResponse
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class TokenizedSet:
     """Rows of tokens. Row i is ids[offsets[i]:offsets[i+1]].
 
     ids:        int32 [tokens]
-    supervised: bool  [tokens]; whether the token is one to be predicted and learned from
+    supervised: bool  [tokens]; whether the token is one to be predicted and learned from: never a row's first
     offsets:    int64 [rows + 1]
     score:      float32 [rows] in [0, 1]; a demonstration counts as 1, a liked answer as 1, a disliked one as 0
     paired:     whether rows 2k and 2k+1 are the chosen and the rejected answer to one prompt
+    scored:     whether some of the scores are judgments: of liked, disliked or scored answers
     overlong:   records dropped for being longer than the limit
     """
 
@@ -39,6 +40,10 @@ class TokenizedSet:
     paired: bool
     scored: bool
     overlong: int
+
+    def __post_init__(self) -> None:
+        if self.supervised[self.offsets[:-1]].any():
+            raise ValueError("the first token of a row is supervised, and nothing stands before it to predict it from")
 
     @property
     def rows(self) -> int:
@@ -91,31 +96,35 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
     """Tokenises records of one kind (a pair, or anything with one answer a record).
 
     A record longer than `max_length` tokens is dropped and counted, never cut: a cut answer has lost its EOS.
-    Raises UserError for a mix of pairs and single answers, or where nothing supervised is left.
+    Raises UserError for a mix of pairs and single answers, a record with nothing to learn, or where no record is left.
     """
-    rows: list[Tokens] = []
+    ids: list[NDArray[np.int32]] = []
+    supervised: list[NDArray[np.bool_]] = []
     scores: list[float] = []
     kinds: set[str] = set()
     overlong = 0
     for record, answers in _tokenized(tokenizer, records):
         kinds.add(record.type)
+        if "pair" in kinds and len(kinds) > 1:
+            others = ", ".join(sorted(kinds - {"pair"}))
+            raise UserError(f"one dataset mixes pairs with records of type {others}: give pairs a dataset of their own")
         if any(len(tokens.ids) > max_length for tokens, _ in answers):
             overlong += 1
             continue
         for tokens, score in answers:
-            rows.append(tokens)
+            mask = np.asarray(tokens.supervised)
+            mask[0] = False  # nothing stands before the first token, so nothing can predict it
+            if not mask.any():
+                raise UserError(f"record {record.id!r} has no token to learn from: no text, or no assistant turn")
+            ids.append(np.asarray(tokens.ids, np.int32))
+            supervised.append(mask)
             scores.append(score)
-    if "pair" in kinds and len(kinds) > 1:
-        raise UserError(f"one dataset mixes pairs with {sorted(kinds - {'pair'})}: give pairs a dataset of their own")
-    if not any(any(tokens.supervised) for tokens in rows):
-        raise UserError(
-            f"nothing to learn from: {overlong} records are longer than max_length={max_length} tokens, "
-            f"{len(rows)} rows are left with no supervised token"
-        )
+    if not ids:
+        raise UserError(f"nothing to learn from: all {overlong} records are longer than max_length={max_length} tokens")
     return TokenizedSet(
-        ids=np.fromiter((i for tokens in rows for i in tokens.ids), dtype=np.int32),
-        supervised=np.fromiter((s for tokens in rows for s in tokens.supervised), dtype=np.bool_),
-        offsets=np.cumsum([0, *(len(tokens.ids) for tokens in rows)], dtype=np.int64),
+        ids=np.concatenate(ids),
+        supervised=np.concatenate(supervised),
+        offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
         score=np.asarray(scores, dtype=np.float32),
         paired="pair" in kinds,
         scored=bool(kinds & {"score", "binary"}),
@@ -126,19 +135,23 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
 def _tokenized(
     tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record]
 ) -> Iterator[tuple[Record, list[tuple[Tokens, float]]]]:
-    """Each record with its answers. Documents, of which there are many and short ones, are tokenised many at a time."""
+    """Each record with its answers. Documents, of which there are many and short ones, are tokenised many at a time.
+
+    Raises UserError with the record's id.
+    """
     stream = iter(records)
     while some := list(islice(stream, 4096)):
         documents = [record for record in some if isinstance(record, Document)]
         texts = iter(document_tokens(tokenizer, [document.text for document in documents]))
         for record in some:
-            yield record, [(next(texts), 1.0)] if isinstance(record, Document) else _answers(tokenizer, record)
+            try:
+                yield record, [(next(texts), 1.0)] if isinstance(record, Document) else _answers(tokenizer, record)
+            except UserError as error:
+                raise UserError(f"record {record.id!r}: {error}") from error
 
 
-def _answers(tokenizer: "PreTrainedTokenizerBase", record: Record) -> list[tuple[Tokens, float]]:
+def _answers(tokenizer: "PreTrainedTokenizerBase", record: _Answered) -> list[tuple[Tokens, float]]:
     match record:
-        case Document():
-            return [(tokens, 1.0) for tokens in document_tokens(tokenizer, [record.text])]
         case Demonstration():
             return [(conversation_tokens(tokenizer, record.messages), 1.0)]
         case PreferencePair():

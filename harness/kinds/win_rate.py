@@ -22,7 +22,8 @@ def run(spec: WinRateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runti
 
     outputs, annotations = read_outputs(inputs["outputs"]), read_annotations(inputs["annotations"])
     score, items = win_rate(annotations, len(outputs))
-    write_scores(out, [score, *answer_statistics(outputs)], items)
+    statistics, more = answer_statistics(outputs)
+    write_scores(out, [score, *statistics], [*items, *more])
 
 
 WIN_RATE = StageKind("win_rate", 1, run, WinRateSpec, libraries=("alpaca-eval", "numpy"))

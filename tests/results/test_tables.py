@@ -36,10 +36,10 @@ def test_markdown_of_a_known_study(board: Leaderboard) -> None:
     assert tables.markdown(board).splitlines()[:8] == [
         "## small",
         "",
-        "| arm | quiz accuracy (percent) ↑ | against sft | seeds | trained on | status |",
+        "| arm | quiz accuracy (percent) ↑ | against sft | seeds | responses seen | status |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
-        "| dpo | 54.2 [12.1, 96.2] | +25.0 [-7.6, 57.6], p = 0.112 | 3 | 24 examples, 300 tokens | ok |",
-        "| sft | 29.2 [0.0, 67.1] | – | 3 | 24 examples, 300 tokens | ok |",
+        "| dpo | 54.2 [12.1, 96.2] | +25.0 [-7.6, 57.6], p = 0.112 | 3 | 24 | ok |",
+        "| sft | 29.2 [0.0, 67.1] | – | 3 | 24 | ok |",
         "| kto | diverged 1/2 seeds | – | 2 | – | diverged |",
         "| uft | incomplete 7/8 | – | 1 | – | incomplete |",
     ]

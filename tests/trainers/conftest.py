@@ -1,0 +1,23 @@
+"""One tokenizer for all tests of this floor."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@pytest.fixture(scope="session")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.trainers.tiny import write_tokenizer
+
+    return write_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_folder: Path) -> "PreTrainedTokenizerBase":
+    from trainers.chat import load_tokenizer
+
+    return load_tokenizer(tokenizer_folder)
