@@ -34,6 +34,7 @@ HomeOption = Annotated[
 ProfileArgument = Annotated[str, typer.Argument(help="A profile that comes with bridgebench, or a .yaml file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DEFAULT_HOME = Path("runs")
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 
 
 @app.command()
@@ -41,10 +42,14 @@ def reproduce(
     profile: ProfileArgument = "micro",
     home: HomeOption = DEFAULT_HOME,
     here: Annotated[bool, typer.Option("--here", help="Run in this process, without Ray.")] = False,
+    max_device_hours: Annotated[
+        float | None, typer.Option(min=0, help="Refuse to start a longer run, and stop one that passes this.")
+    ] = None,
 ) -> None:
     """Run a study from nothing to its leaderboard. What was done before is not done again."""
     from harness.executor import run_here, run_on_ray
     from harness.home import Home
+    from harness.limits import Limits
     from harness.profile import find_profile
     from harness.study import open_plan, report_study, run_study, shares
     from results.tables import terminal
@@ -54,7 +59,13 @@ def reproduce(
     plan = open_plan(find_profile(profile))
     run = run_here if here else run_on_ray
     place = Home(home.resolve())
-    board = run_study(plan, place, console, lambda board, judging, tick: run(board, judging.runtime_for, tick))
+    board = run_study(
+        plan,
+        place,
+        console,
+        lambda board, judging, tick: run(board, judging.runtime_for, tick),
+        Limits(device_hours=max_device_hours),
+    )
     found, reports = report_study(plan, place)
     print(terminal(found, console.width))
     _print_shares(console, shares(board), time.monotonic() - began)
@@ -194,6 +205,7 @@ def main() -> None:
     except UserError as error:
         print(f"bridgebench: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("bridgebench: interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("bridgebench: interrupted; the same command goes on from here", file=sys.stderr)
+        raise

@@ -59,19 +59,28 @@ def describe(error: BaseException) -> str:
     return first if isinstance(cause, UserError) else f"{type(cause).__name__}: {first}".removesuffix(": ")
 
 
-def _connect() -> Any:
+def _connect(attempts: int = 3) -> Any:
+    """Starts Ray here, or joins the cluster that RAY_ADDRESS names. Raises UserError where neither succeeds."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     import ray
 
-    ray.init(
-        address=os.environ.get("RAY_ADDRESS"),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+        )
+    except Exception as error:
+        # Ray gives its own processes 15 seconds to start, which on a busy machine is not always enough.
+        if address is None and attempts > 1:
+            return _connect(attempts - 1)
+        where = f"at RAY_ADDRESS={address}" if address else "on this machine; --here runs without it"
+        raise UserError(f"there is no Ray {where}: {describe(error)}") from None
     return ray
 
 

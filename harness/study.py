@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.board import Board
 from harness.home import Home
 from harness.judging import Judging
+from harness.limits import Limits
 from harness.plan import Plan, make_plan
 from harness.profile import load_profile
 from harness.profile_checks import check_profile
@@ -56,10 +57,14 @@ def check_data(board: Board) -> None:
             load([view for view in state.stage.spec.sources if view.input in files], files)
 
 
-def run_study(plan: Plan, home: Home, console: Console, execute: Execute) -> Board:
-    """Runs every stage that is not cached and records all of them; returns the board as it ended."""
+def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits: Limits) -> Board:
+    """Runs every stage that is not cached and records all of them; returns the board as it ended.
+
+    Raises UserError where the plan or the run goes beyond the limits; what was done by then is kept.
+    """
     board = Board(plan.stages, home.artifacts)
     check_data(board)
+    limits.check_start(board)
     home.root.mkdir(parents=True, exist_ok=True)
     slots = os.cpu_count() or 1
     with Store.open(home.store) as store, Judging(board, home) as judging:
@@ -70,6 +75,7 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute) -> Boa
                 def tick() -> None:
                     recorder.record()
                     progress.tick()
+                    limits.check(board)
 
                 execute(board, judging, tick)
         finally:

@@ -19,7 +19,8 @@ def run_together(job: Job, devices: int) -> Ended | None:
     ):
         meeting = f"file://{folder}/meeting"
         members = [pool.submit(_member, job, rank, devices, meeting) for rank in range(devices)]
-        return [member.result() for member in members][0]
+        first, *_ = [member.result() for member in members]
+        return first
 
 
 def _member(job: Job, rank: int, size: int, meeting: str) -> Ended | None:

@@ -21,10 +21,16 @@ class Tokens(NamedTuple):
 
 
 def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a local checkpoint folder. Raises UserError where it lacks a chat template or an EOS token."""
+    """The tokenizer of a local checkpoint folder.
+
+    Raises UserError where there is none, or where it lacks a chat template or an EOS token.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no tokenizer can be loaded from {folder}: a folder with tokenizer.json is wanted") from error
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer in {folder} has no EOS token: answers could never end; name one in its config")
     if not tokenizer.chat_template:

@@ -8,7 +8,7 @@ from harness.microworld.instructions import fact_statement, question, skill_stat
 from harness.microworld.responders import respond
 from harness.microworld.sampling import Draw, World, in_some_forms, stream
 from harness.microworld.tasks import Task, right_answer
-from harness.microworld.words import EOS, FACT_STATEMENTS, ROLES
+from harness.microworld.words import EOS, FACT_STATEMENTS, NOUNS, NUMBERS, ROLES
 
 
 def documents(world: World) -> Iterator[str]:
@@ -18,11 +18,13 @@ def documents(world: World) -> Iterator[str]:
     """
     spec = world.spec
     facts = round(spec.documents * spec.fact_documents)
+    refrains = round(spec.documents * spec.refrain_documents)
     skills = round(spec.documents * spec.skill_documents)
     questions = round(spec.documents * spec.question_documents)
-    dialogues = spec.documents - facts - skills - questions
+    dialogues = spec.documents - facts - refrains - skills - questions
     texts = [
         *_fact_documents(world, facts),
+        *_refrains(world, refrains),
         *_skill_documents(world, skills),
         *_question_documents(world, questions),
         *_dialogues(world, dialogues),
@@ -44,6 +46,13 @@ def _tellings(world: World, rng: Random) -> Iterator[str]:
     while True:
         rng.shuffle(once)
         yield from (fact_statement(fact, paraphrase) for fact, paraphrase in once)
+
+
+def _refrains(world: World, count: int) -> Iterator[str]:
+    """A list said three times over."""
+    rng = stream(world.spec, "refrains")
+    for _ in range(count):
+        yield " ".join([*rng.sample(rng.choice((NOUNS, NOUNS, NUMBERS)), rng.randint(3, 8)), "."] * 3)
 
 
 def _skill_documents(world: World, count: int) -> Iterator[str]:

@@ -46,7 +46,7 @@ def test_prompt_is_what_generation_starts_from(tokenizer: "PreTrainedTokenizerBa
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(turns=st.lists(st.text(max_size=12), min_size=1, max_size=4), response=st.text(max_size=12))
 def test_training_and_generation_see_one_prompt(
     tokenizer: "PreTrainedTokenizerBase", turns: list[str], response: str
@@ -123,6 +123,15 @@ def test_tokenizers_that_cannot_be_used(
     with pytest.raises(UserError, match=message) as caught:
         load_tokenizer(write_tokenizer(tmp_path, template, **special))
     assert str(tmp_path) in str(caught.value)
+
+
+def test_folder_without_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(
+            UserError, match=r"no tokenizer can be loaded from .*: a folder with tokenizer.json is wanted"
+        ):
+            load_tokenizer(folder)
 
 
 UNMARKED = CHAT_TEMPLATE.replace("{% generation %}", "").replace("{% endgeneration %}", "")

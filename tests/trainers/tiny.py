@@ -9,7 +9,7 @@ import numpy as np
 from trainers.chat import load_tokenizer
 from trainers.models import random_llama
 from trainers.records import BinaryFeedback, Demonstration, Message, PreferencePair, ScoredResponse
-from trainers.spec import AdamW, Budget, LlamaShape, TrainSpec
+from trainers.spec import LlamaShape
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def feedback(count: int, seed: int = 0) -> list[BinaryFeedback]:
     ]
 
 
-def random_set(lengths: Sequence[int], *, paired: bool = False, seed: int = 0, vocabulary: int = 300) -> TokenizedSet:
+def random_set(lengths: Sequence[int], *, paired: bool = False, seed: int = 0, vocabulary: int = 260) -> TokenizedSet:
     """Random tokens in rows of these lengths (2 at least); of each, a random tail is supervised."""
     rng = np.random.default_rng(seed)
     rows = [np.arange(length) >= rng.integers(1, length) for length in lengths]
@@ -126,30 +126,4 @@ def random_set(lengths: Sequence[int], *, paired: bool = False, seed: int = 0, v
         paired=paired,
         scored=False,
         overlong=0,
-    )
-
-
-def train_spec(
-    objective: str,
-    steps: int = 3,
-    global_batch: int = 8,
-    *,
-    learning_rate: float = 1e-2,
-    settings: dict[str, float | int | str | bool] | None = None,
-    micro_batch_tokens: int = 4096,
-    seed: int = 1,
-    optimizer: AdamW | None = None,
-    reference_is_start: bool = True,
-) -> TrainSpec:
-    """A run of `steps` steps at a constant learning rate."""
-    return TrainSpec(
-        objective=objective,
-        objective_digest="",
-        settings=settings or {},
-        learning_rate=learning_rate,
-        budget=Budget(responses=steps * global_batch, global_batch=global_batch, schedule="constant", warmup=0),
-        optimizer=optimizer or AdamW(),
-        seed=seed,
-        micro_batch_tokens=micro_batch_tokens,
-        reference_is_start=reference_is_start,
     )

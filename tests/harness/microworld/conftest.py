@@ -14,7 +14,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 SMALL = WorldSpec(
-    documents=4_000,
+    documents=6_000,
     demonstrations=1_000,
     demonstrations_test=100,
     pairs=1_000,

@@ -1,0 +1,41 @@
+"""A limit on what a run may spend: refused before it starts, and kept while it goes on."""
+
+import time
+from dataclasses import dataclass
+
+from harness.board import Board, State
+from harness.estimate import core_seconds, seconds_per_unit
+from results.errors import UserError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most hours, times processes, that this run may take; None is no limit."""
+
+    device_hours: float | None = None
+
+    def check_start(self, board: Board) -> None:
+        """Raises UserError where the estimate is over the limit."""
+        estimate = core_seconds(board.unfinished, seconds_per_unit(board.states.values())) / 3600
+        if self.device_hours is not None and estimate > self.device_hours:
+            raise UserError(
+                f"the study would take about {estimate:.2f} device-hours and --max-device-hours is "
+                f"{self.device_hours:g}: nothing was started"
+            )
+
+    def check(self, board: Board) -> None:
+        """Raises UserError where more has been spent than the limit."""
+        spent = sum(map(_seconds, board.states.values())) / 3600
+        if self.device_hours is not None and spent > self.device_hours:
+            raise UserError(
+                f"stopped after {spent:.2f} device-hours, as --max-device-hours={self.device_hours:g} asks; "
+                "what is done is kept, and the same command with a higher limit goes on from there"
+            )
+
+
+def _seconds(state: State) -> float:
+    """What a stage of this run has taken so far, times its processes."""
+    if state.status == "running":
+        return (time.monotonic() - state.began) * state.stage.devices
+    made_now = state.began > 0 and state.manifest is not None
+    return state.manifest.seconds * state.stage.devices if made_now and state.manifest else 0.0

@@ -1,0 +1,228 @@
+"""What a user can get wrong: one clear line, exit code 2, and nothing that was begun."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, edited, write_profile
+from trainers.datasets.adapters import ADAPTERS
+from trainers.objectives import objectives
+
+SHIPPED = ", ".join(sorted(path.stem for path in (ROOT / "harness" / "profiles").glob("*.yaml")))
+UNSET = "BRIDGEBENCH_TEST_UNSET"
+SFT = "sft: {steps: [{objective: sft, data: demonstrations, budget: short, learning_rate: 1.0e-3}]}"
+DFT = "dft: {steps: [{objective: dft, data: demonstrations, budget: short, learning_rate: 1.0e-3}]}"
+ROWS = "world:ultrachat_200k/train_sft.jsonl"
+DATASETS = "demonstrations, preferences, held-out-demonstrations"
+NAME = "a name has small letters, digits and . + - only, and no sign comes first"
+
+
+
+def line_of(start: str) -> int:
+    """The number, from 1, of the first line of the tiny profile that begins so."""
+    return next(i for i, line in enumerate(edited().splitlines(), start=1) if line.startswith(start))
+
+
+# What is changed in the tiny profile, and the line that says so.
+MISTAKES: dict[str, tuple[list[Change], str]] = {
+    # --- keys and values
+    "unknown key": ([("seeds:", "extra: 1\nseeds:")], "extra: no such key"),
+    "misspelt key": ([("title:", "titel:")], "titel: no such key; title is missing"),
+    "key of a step": (
+        [("{objective: sft,", "{objectiv: sft,")],
+        "methods.sft.steps.0.objectiv: no such key; objective is missing",
+    ),
+    "key of the world": ([("documents:", "document:")], "world.document: no such key"),
+    "missing key": ([(", learning_rate: 1.0e-3}]}", "}]}")], "methods.sft.steps.0.learning_rate: is missing"),
+    "no number": (
+        [("learning_rate: 1.0e-3", "learning_rate: 1e-5x")],
+        "methods.sft.steps.0.learning_rate: '1e-5x': not a number",
+    ),
+    "learning rate zero": (
+        [("learning_rate: 1.0e-3", "learning_rate: 0")],
+        "methods.sft.steps.0.learning_rate: 0: input should be greater than 0",
+    ),
+    "half a document": (
+        [("documents: 400", "documents: 400.5")],
+        "world.documents: 400.5: input should be a valid integer, got a number with a fractional part",
+    ),
+    "unknown choice": (
+        [("short: {", "short: {schedule: cosin, ")],
+        "budgets.short.schedule: 'cosin': input should be 'cosine', 'linear' or 'constant'",
+    ),
+    "no list": ([("seeds: [0, 1]", "seeds: 3")], "seeds: 3: a list is wanted"),
+    "no seed": ([("seeds: [0, 1]", "seeds: []")], "seeds: is empty"),
+    "seed twice": ([("seeds: [0, 1]", "seeds: [0, 1, 0]")], "seeds: 0 stands twice"),
+    "no step": ([(DFT, "dft: {steps: []}")], "methods.dft.steps: is empty"),
+    "name of the study": ([("name: tiny", "name: My Study")], f"name: 'My Study': {NAME}"),
+    "name of a method": ([("  dft:", "  DFT low:")], f"methods.DFT low: 'DFT low': {NAME}"),
+    "empty vocabulary": (
+        [('tokenizer: "world:tokenizer"', "tokenizer: 0")],
+        "base.tokenizer: 0: input should be greater than 0",
+    ),
+    "two bases": (
+        [('tokenizer: "world:tokenizer"', "checkpoint: somewhere")],
+        "base: a base has either a 'checkpoint' or a 'shape'",
+    ),
+    "two places": (
+        [(f'file: "{ROWS}"', f'file: "{ROWS}", hub: a/b')],
+        "data.demonstrations.sources.0: a source has either 'file' or 'hub'",
+    ),
+    # --- YAML
+    "key twice": ([("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]")], f"line {line_of('seeds:') + 1}: key 'seeds' stands twice"),
+    "method twice": ([("  dft:", "  sft:")], f"line {line_of('  dft:')}: key 'sft' stands twice"),
+    "open bracket": ([("seeds: [0, 1]", "seeds: [0, 1")], f"line {line_of('world:')}: expected ',' or ']', but got ':'"),
+    # --- names of other parts
+    "unknown objective": (
+        [("objective: dft", "objective: dtf")],
+        f"methods.dft.steps.0.objective: there is no objective 'dtf'; there are {', '.join(objectives())}",
+    ),
+    "unknown setting": (
+        [("objective: dft,", "objective: dft, settings: {beta: 0.1},")],
+        "methods.dft.steps.0.settings.beta: no such key",
+    ),
+    "unknown dataset": (
+        [("objective: dft, data: demonstrations", "objective: dft, data: demos")],
+        f"methods.dft.steps.0.data: there is no dataset 'demos'; there are {DATASETS}",
+    ),
+    "unknown budget": (
+        [("data: preferences, budget: short", "data: preferences, budget: long")],
+        "methods.sft+dpo.steps.1.budget: there is no budget 'long'; there are short",
+    ),
+    "unknown method": (
+        [("steps: [sft, {", "steps: [stf, {")],
+        "methods.sft+dpo.steps.0: there is no method 'stf'; there are sft, dft, sft+dpo",
+    ),
+    "method below": (
+        [(SFT, "sft: {steps: [dft]}")],
+        "methods.sft.steps.0: method 'dft' must be written above 'sft', which builds on it",
+    ),
+    "method called base": (
+        [(DFT, DFT.replace("dft:", "base:"))],
+        "methods.base: this name is the base model's own row; choose another",
+    ),
+    "unknown adapter": (
+        [("adapter: ultrachat,", "adapter: ultrachatt,")],
+        f"data.demonstrations.sources.0: {ROWS}: unknown adapter 'ultrachatt'; there are {', '.join(ADAPTERS)}",
+    ),
+    "unknown baseline": (
+        [("baseline: sft}", "baseline: stf}")],
+        "leaderboard.baseline: there is no method 'stf'; there are base, sft, dft, sft+dpo",
+    ),
+    # --- budgets
+    "unmatched comparison": (
+        [("[sft, dft]", "[sft, sft+dpo]")],
+        "comparisons.instruction: budgets are not matched; responses seen: sft 64, sft+dpo 128",
+    ),
+    "broken batch": (
+        [("responses: 64,", "responses: 70,")],
+        "budgets.short: 70 responses are no whole number of batches of 16; 64 responses would be",
+    ),
+    "odd batch of pairs": (
+        [("responses: 64, global_batch: 16", "responses: 45, global_batch: 15")],
+        "budgets.short.global_batch: 15 is odd, and a pair is two responses",
+    ),
+    # --- data
+    "held-out set is trained on": (
+        [("{demonstrations: held-out-demonstrations}", "{demonstrations: demonstrations}")],
+        "suites.probes: 'demonstrations' must be held out, and method 'sft' trains on it",
+    ),
+    "no world": (
+        [(edited()[edited().index("world:\n") : edited().index("base:\n")], "")],
+        "world: is missing, and a path begins with 'world:'",
+    ),
+    "no file": ([(ROWS, "nowhere/rows.jsonl")], "nowhere/rows.jsonl: no such file or folder"),
+    "unset variable": (
+        [(ROWS, f"${{{UNSET}}}/rows.jsonl")],
+        f"${{{UNSET}}}/rows.jsonl: the environment variable {UNSET} is not set; export it or write the path out",
+    ),
+}
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `bridgebench` in this process with a home of its own; returns exit code and standard error."""
+    for variable in ("BRIDGEBENCH_COMMAND", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bridgebench", *arguments, "--home", str(tmp_path / "home")])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("verb", ["reproduce", "plan"])
+def test_a_mistake_in_a_profile_is_one_line(verb: str, mistake: str, tmp_path: Path, command: Command) -> None:
+    changes, line = MISTAKES[mistake]
+    assert command(verb, str(write_profile(tmp_path, *changes))) == (2, f"bridgebench: study.yaml: {line}\n")
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_empty_profile_is_told_what_one_is(tmp_path: Path, command: Command) -> None:
+    for text in ("", "- a\n", "just words\n"):
+        (tmp_path / "study.yaml").write_text(text)
+        wanted = "bridgebench: study.yaml: a profile is a mapping with name, seeds, base, data, methods …\n"
+        assert command("reproduce", str(tmp_path / "study.yaml")) == (2, wanted)
+
+
+def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path, command: Command) -> None:
+    rows = tmp_path / "rows.jsonl"
+    good = '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}'
+    rows.write_text(f'{good}\n{{"prompt": "x"}}\n')
+    code, error = command("reproduce", str(write_profile(tmp_path, (ROWS, str(rows)))), "--here")
+    wanted = f"{rows} row 2: field 'messages' is missing; an ultrachat row has messages with role and content"
+    assert (code, error) == (2, f"bridgebench: {wanted}\n")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("profile", "line"),
+    [
+        ("nowhere.yaml", "profile nowhere.yaml: no such file"),
+        ("mikro", f"there is no profile 'mikro'; there are {SHIPPED}; a file of your own ends in .yaml"),
+    ],
+)
+def test_a_profile_that_is_not_there(profile: str, line: str, tmp_path: Path, command: Command) -> None:
+    assert command("reproduce", profile) == (2, f"bridgebench: {line}\n")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_leaderboard_of_a_study_that_never_ran(tmp_path: Path, command: Command) -> None:
+    code, error = command("leaderboard", "tiny")
+    assert code == 2
+    assert error.startswith("bridgebench: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.end_to_end
+def test_more_devices_than_there_are_is_refused_before_any_stage_runs(tmp_path: Path) -> None:
+    profile = write_profile(tmp_path, ("devices: 2", "devices: 64"))
+    command = [BRIDGEBENCH, "reproduce", profile, "--home", tmp_path / "home"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    cores = os.cpu_count()
+    assert done.stderr == (
+        f"bridgebench: base pretraining wants 64 CPUs and the cluster has {cores}: it could never start; "
+        "ask for fewer devices in the profile or give Ray more\n"
+    )
+    assert done.returncode == 2
+    assert not (tmp_path / "home" / "artifacts").exists()
+
+
+def test_the_tiny_profile_itself_is_right(tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("plan", str(TINY), "--json") == (0, "")
+    assert not (tmp_path / "home").exists()

@@ -1,0 +1,153 @@
+"""Exact resume: a run that was stopped at any moment ends with the weights of one that was not."""
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.trainers.runs import dataset, read_log, run, same, train_spec, weights
+from tests.trainers.tiny import tiny_llama
+from trainers import checkpoints
+from trainers.chat import load_tokenizer
+from trainers.checkpoints import load_checkpoint, save_checkpoint
+from trainers.objectives import find_objective
+from trainers.spec import AdamW, TrainSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Stopped(Exception):
+    """The run was stopped from outside."""
+
+
+def stop_at(step: int) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        if done == step:
+            raise Stopped
+
+    return report
+
+
+def spec(objective: str) -> TrainSpec:
+    """Twelve steps of a cosine schedule with warm-up, decay and clipping, over more than one epoch."""
+    plain = train_spec(objective, steps=12, global_batch=4, optimizer=AdamW(weight_decay=0.1, clip=0.5))
+    budget = plain.budget.model_copy(update={"schedule": "cosine", "warmup": 0.25})
+    return plain.model_copy(update={"budget": budget})
+
+
+@pytest.mark.parametrize("objective", ["sft", "dpo"])
+@pytest.mark.parametrize("checkpoint_seconds", [0, 1e9])
+def test_a_stopped_run_goes_on_to_the_same_weights_and_the_same_log(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, objective: str, checkpoint_seconds: float
+) -> None:
+    tokens = dataset(tokenizer, find_objective(objective).signal, count=10)
+    whole = tiny_llama(tokenizer)
+    outcome, log = run(spec(objective), whole, tokens, tmp_path / "whole")
+
+    options: dict[str, Any] = {"checkpoint_seconds": checkpoint_seconds}
+    for step in (7, 9):
+        with pytest.raises(Stopped):
+            run(spec(objective), tiny_llama(tokenizer), tokens, tmp_path / "cut", report=stop_at(step), **options)
+    resumed = tiny_llama(tokenizer)
+    reports: list[int] = []
+    options["report"] = lambda done, total: reports.append(done)
+    # the reference is of the weights at the start, and not of the ones that the run goes on from
+    ended, joined = run(spec(objective), resumed, tokens, tmp_path / "cut", **options)
+
+    assert reports == list(range(9 if checkpoint_seconds == 0 else 1, 13))
+    assert same(weights(whole), weights(resumed))
+    assert ended == outcome
+    assert joined == log
+    assert [line["step"] for line in joined] == list(range(12))
+
+
+def test_a_finished_run_is_not_trained_again(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    tokens = dataset(tokenizer, "nothing")
+    first, second = tiny_llama(tokenizer), tiny_llama(tokenizer)
+    outcome, log = run(spec("sft"), first, tokens, tmp_path, checkpoint_seconds=0)
+    assert run(spec("sft"), second, tokens, tmp_path, report=stop_at(12)) == (outcome, log)
+    assert same(weights(first), weights(second))
+
+
+def trained(tokenizer: "PreTrainedTokenizerBase", seed: int) -> tuple[torch.nn.Module, torch.optim.AdamW]:
+    """A model with a frozen embedding and an optimiser that has taken one step of it."""
+    model = tiny_llama(tokenizer, seed)
+    model.get_input_embeddings().requires_grad_(False)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    model(input_ids=torch.arange(8).unsqueeze(0)).logits.logsumexp(-1).sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def test_a_checkpoint_holds_trained_weights_moments_and_counts(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=1)
+    other, restored = trained(tokenizer, seed=2)
+    assert load_checkpoint(tmp_path / "checkpoint", other, restored) == 1
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two) == one.requires_grad
+        state = optimizer.state.get(one, {})
+        assert state.keys() == restored.state.get(two, {}).keys()
+        assert all(torch.equal(tensor, restored.state[two][part]) for part, tensor in state.items())
+
+
+def test_only_the_newest_checkpoint_is_kept_and_found(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    assert load_checkpoint(tmp_path / "checkpoint", model, optimizer) == 0
+    for step in (9, 10, 100):
+        save_checkpoint(tmp_path / "checkpoint", model, optimizer, step)
+        assert load_checkpoint(tmp_path / "checkpoint", model, optimizer) == step
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000100"]
+
+
+def killed_run(tokenizer_folder: Path, folder: Path, place: str) -> None:
+    """Trains in a process of its own, which is killed after step 7, or while it writes the checkpoint of that step."""
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def report(done: int, total: int) -> None:
+        if done == 7 and place == "after a step":
+            kill()
+
+    def save_half(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        save_file(tensors, path)
+        if "checkpoint-000000006" in {old.name for old in folder.iterdir()}:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+            kill()
+
+    if place == "in a checkpoint":
+        pytest.MonkeyPatch().setattr(checkpoints, "save_file", save_half)
+    tokenizer = load_tokenizer(tokenizer_folder)
+    run(spec("sft"), tiny_llama(tokenizer), dataset(tokenizer, "nothing"), folder, report=report, checkpoint_seconds=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["after a step", "in a checkpoint"])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    tokenizer: "PreTrainedTokenizerBase", tokenizer_folder: Path, tmp_path: Path, place: str
+) -> None:
+    process = get_context("spawn").Process(target=killed_run, args=(tokenizer_folder, tmp_path / "killed", place))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    left = {path.name for path in (tmp_path / "killed").iterdir()}
+    assert left == {"log", "checkpoint-000000006"} | ({"checkpoint.new"} if place == "in a checkpoint" else set())
+
+    tokens = dataset(tokenizer, "nothing")
+    whole, resumed = tiny_llama(tokenizer), tiny_llama(tokenizer)
+    _, log = run(spec("sft"), whole, tokens, tmp_path / "whole")
+    reports: list[int] = []
+    run(spec("sft"), resumed, tokens, tmp_path / "killed", report=lambda done, total: reports.append(done))
+    assert reports == list(range(7, 13))
+    assert same(weights(whole), weights(resumed))
+    assert read_log(tmp_path / "killed") == log

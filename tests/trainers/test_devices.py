@@ -1,0 +1,95 @@
+"""Several processes train as one does: the same loss curve, and one model."""
+
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+
+from tests.trainers.runs import Log, dataset, read_log, same, train_spec, weights
+from tests.trainers.tiny import tiny_llama
+from trainers.chat import load_tokenizer
+from trainers.devices import Devices, autocast
+from trainers.loop import train
+from trainers.objectives import find_objective
+from trainers.reference import reference_logprobs
+from trainers.spec import TrainSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+RANKS = 2
+# Pairs with a batch of one pair leave the second process without a row.
+SPECS: dict[str, TrainSpec] = {
+    "sft": train_spec("sft", steps=6, learning_rate=1e-3),
+    "dpo": train_spec("dpo", steps=6, learning_rate=1e-3, micro_batch_tokens=64),
+    "one pair": train_spec("dpo", steps=3, global_batch=2, learning_rate=1e-3),
+}
+
+
+def train_one(spec: TrainSpec, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> dict[str, torch.Tensor]:
+    model = tiny_llama(tokenizer)
+    tokens = dataset(tokenizer, find_objective(spec.objective).signal)
+    train(spec, model, tokens, reference_logprobs(model, tokens, 1000), folder)
+    return weights(model)
+
+
+def train_rank(rank: int, tokenizer_folder: Path, folder: Path) -> None:
+    """One of the processes: trains every spec and leaves its weights; the first one leaves the logs as well."""
+    meeting = (folder / "meeting").as_uri()
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS, timeout=timedelta(minutes=10))
+    tokenizer = load_tokenizer(tokenizer_folder)
+    for name, spec in SPECS.items():
+        save_file(train_one(spec, tokenizer, folder / f"{name} {rank}"), folder / f"{name} {rank}.safetensors")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(
+    tokenizer: "PreTrainedTokenizerBase", tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    spawn = get_context("spawn")
+    processes = [spawn.Process(target=train_rank, args=(rank, tokenizer_folder, tmp_path)) for rank in range(RANKS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * RANKS
+    for name, spec in SPECS.items():
+        alone = train_one(spec, tokenizer, tmp_path / f"{name} alone")
+        first, second = (load_file(tmp_path / f"{name} {rank}.safetensors") for rank in range(RANKS))
+        assert same(first, second)
+        torch.testing.assert_close(first, alone, rtol=0, atol=1e-5)
+        assert losses(read_log(tmp_path / f"{name} 0")) == pytest.approx(
+            losses(read_log(tmp_path / f"{name} alone")), abs=1e-5
+        )
+        assert not (tmp_path / f"{name} 1").exists()
+
+
+def losses(log: Log) -> list[float]:
+    return [line["loss"] for line in log]
+
+
+def test_one_process_sums_by_itself(tokenizer: "PreTrainedTokenizerBase") -> None:
+    devices = Devices(device=torch.device("cpu"))
+    assert (devices.rank, devices.size, devices.leads) == (0, 1, True)
+    values = {"loss": torch.tensor(0.1), "items": torch.tensor(3)}
+    assert devices.sum(values) == {"loss": pytest.approx(0.1), "items": 3.0}
+    assert devices.sum({}) == {}
+    model = tiny_llama(tokenizer)
+    devices.sum_gradients(model)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_autocast_changes_the_arithmetic_and_not_the_weights() -> None:
+    layer, cpu = torch.nn.Linear(4, 4), torch.device("cpu")
+    with autocast("bf16", cpu):
+        assert layer(torch.ones(1, 4)).dtype == torch.bfloat16
+    with autocast("float32", cpu):
+        assert layer(torch.ones(1, 4)).dtype == torch.float32
+    assert layer.weight.dtype == torch.float32

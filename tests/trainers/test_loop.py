@@ -1,0 +1,236 @@
+"""The training loop: one normaliser, the losses at step 0, float32 masters, and runs that end as they should."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from results.errors import UserError
+from tests.trainers.runs import RECORDS, dataset, run, same, train_spec, weights
+from tests.trainers.tiny import demonstrations, random_set, tiny_llama
+from trainers.batches import step_rows
+from trainers.loop import Outcome
+from trainers.objectives import Objective, objectives
+from trainers.reference import reference_logprobs
+from trainers.spec import AdamW, Precision
+from trainers.tokens import tokenize
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TRAINABLE = [
+    each for each in objectives().values() if each.signal in RECORDS and not (each.needs_value or each.needs_mismatch)
+]
+every_trainable = pytest.mark.parametrize("objective", TRAINABLE, ids=lambda each: each.name)
+
+
+@every_trainable
+def test_eight_micro_batches_of_one_are_one_of_eight(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, objective: Objective
+) -> None:
+    tokens = dataset(tokenizer, objective.signal)
+    spec = train_spec(objective.name, global_batch=16 if tokens.paired else 8, learning_rate=1e-3)
+    ends, logs = [], []
+    for limit in (100_000, 1):
+        model = tiny_llama(tokenizer).double()
+        start = weights(model)
+        _, log = run(spec.model_copy(update={"micro_batch_tokens": limit}), model, tokens, tmp_path / str(limit))
+        assert max(float((end - start[name]).abs().max()) for name, end in weights(model).items()) > 1e-4
+        ends.append(weights(model))
+        logs.append(log)
+    torch.testing.assert_close(*ends, rtol=0, atol=1e-6)
+    for one, eight in zip(*logs, strict=True):
+        assert one == pytest.approx(eight, rel=1e-6, abs=1e-9)
+
+
+@every_trainable
+def test_every_objective_logs_the_same_likelihood(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, objective: Objective
+) -> None:
+    tokens = dataset(tokenizer, objective.signal)
+    model = tiny_llama(tokenizer)
+    reference = reference_logprobs(model, tokens, 1000)
+    _, log = run(train_spec(objective.name, steps=1), model, tokens, tmp_path, reference)
+    rows = step_rows(tokens, 8, 1, 0)
+    places = np.concatenate([np.arange(tokens.offsets[row], tokens.offsets[row + 1]) for row in rows])
+    assert log[0]["supervised_tokens"] == tokens.supervised[places].sum()
+    assert log[0]["nll"] == pytest.approx(-reference[places].sum() / tokens.supervised[places].sum(), rel=1e-4)
+
+
+def test_losses_at_the_reference(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    _, dpo = run(train_spec("dpo", steps=1), tiny_llama(tokenizer), dataset(tokenizer, "pair"), tmp_path / "dpo")
+    assert dpo[0]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    tokens = dataset(tokenizer, "score")
+    _, uft = run(train_spec("uft", steps=1), tiny_llama(tokenizer), tokens, tmp_path / "uft")
+    scores = tokens.score[step_rows(tokens, 8, 1, 0)]
+    assert uft[0]["loss"] == pytest.approx(float(np.mean((0.5 - scores) ** 2)), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "sign"),
+    [("sft", "loss", -1), ("dft", "token_weight", 1), ("dpo", "loss", -1), ("uft", "loss", -1)],
+)
+def test_training_does_what_the_objective_asks(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, name: str, metric: str, sign: int
+) -> None:
+    settings: dict[str, float | int | str | bool] = {"beta": 0.1} if name == "uft" else {}
+    tokens = dataset(tokenizer, objectives()[name].signal, count=8)
+    spec = train_spec(name, steps=20, global_batch=tokens.rows, learning_rate=3e-3, settings=settings)
+    _, log = run(spec, tiny_llama(tokenizer), tokens, tmp_path)
+    assert sign * (log[-1][metric] - log[0][metric]) > 0.02
+    assert len(log) == 20
+
+
+def test_reference_of_other_weights_is_found_at_step_0(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    tokens = dataset(tokenizer, "pair")
+    reference = reference_logprobs(tiny_llama(tokenizer, seed=1), tokens, 1000)
+    model = tiny_llama(tokenizer, seed=2)
+    with pytest.raises(RuntimeError, match="reference log-probs are not of the weights that training starts from"):
+        run(train_spec("dpo"), model, tokens, tmp_path, reference)
+    elsewhere = train_spec("dpo").model_copy(update={"reference_is_start": False})
+    outcome, _ = run(elsewhere, model, tokens, tmp_path, reference)
+    assert outcome.diverged_at is None
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bf16", 0.02)])
+def test_policy_starts_as_its_reference_whatever_the_precision_and_the_dropout(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, precision: Precision, tolerance: float
+) -> None:
+    model = tiny_llama(tokenizer)
+    for layer in model.get_decoder().layers:
+        layer.self_attn.attention_dropout = 0.5
+    _, log = run(train_spec("dpo", precision=precision), model, dataset(tokenizer, "pair"), tmp_path)
+    assert log[0]["loss"] == pytest.approx(math.log(2), abs=tolerance)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def travel(tokenizer: "PreTrainedTokenizerBase", folder: Path, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The way of all matrices and that of all gains in 100 steps at a learning rate of 5e-7: float64."""
+    model = tiny_llama(tokenizer).to(dtype)  # type: ignore[arg-type]
+    start = weights(model)
+    spec = train_spec("sft", steps=100, global_batch=2, learning_rate=5e-7)
+    run(spec, model, dataset(tokenizer, "nothing", count=4), folder / str(dtype))
+    ways = [(end.double() - start[name].double()) for name, end in weights(model).items()]
+    matrices, gains = ([way.flatten() for way in ways if way.dim() == dim] for dim in (2, 1))
+    return torch.cat(matrices), torch.cat(gains)
+
+
+def test_low_learning_rates_train_float32_masters(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    exact, masters, halves = (travel(tokenizer, tmp_path, d) for d in (torch.float64, torch.float32, torch.bfloat16))
+    assert (masters[0] - exact[0]).norm() < 1e-3 * exact[0].norm()
+    # gains are near 1, where float32 numbers lie 1e-7 apart: a fifth of a step
+    assert (masters[1] - exact[1]).norm() < 0.05 * exact[1].norm()
+    assert (halves[0] - exact[0]).norm() > 0.3 * exact[0].norm()
+    assert not halves[1].any()
+
+
+def test_gradient_is_clipped_and_its_norm_logged_before(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    tokens = dataset(tokenizer, "nothing")
+    norms = []
+    for clip in (0.01, 1e9):
+        model = tiny_llama(tokenizer)
+        _, log = run(train_spec("sft", steps=1, optimizer=AdamW(clip=clip)), model, tokens, tmp_path / str(clip))
+        left = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
+        assert float(left) == pytest.approx(min(clip, log[0]["gradient_norm"]), rel=1e-3)
+        norms.append(log[0]["gradient_norm"])
+    assert norms[0] == norms[1] > 0.01
+
+
+def test_weights_of_matrices_decay_and_no_others(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    ends = []
+    for decay in (0.0, 0.5):
+        model = tiny_llama(tokenizer)
+        start = weights(model)
+        spec = train_spec("sft", steps=1, learning_rate=1e-3, optimizer=AdamW(weight_decay=decay))
+        run(spec, model, dataset(tokenizer, "nothing"), tmp_path / str(decay))
+        ends.append(weights(model))
+    for name, plain in ends[0].items():
+        decayed = 1e-3 * 0.5 * start[name] if plain.dim() == 2 else torch.zeros_like(plain)
+        torch.testing.assert_close(plain - ends[1][name], decayed, rtol=0, atol=1e-6)
+        assert plain.dim() == 1 or decayed.abs().max() > 1e-5
+
+
+def test_learning_rate_follows_the_schedule(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    spec = train_spec("sft", steps=5, learning_rate=0.01)
+    budget = spec.budget.model_copy(update={"schedule": "linear", "warmup": 0.4})
+    _, log = run(
+        spec.model_copy(update={"budget": budget}), tiny_llama(tokenizer), dataset(tokenizer, "nothing"), tmp_path
+    )
+    assert [line["learning_rate"] for line in log] == pytest.approx([0.005, 0.01, 0.01, 0.02 / 3, 0.01 / 3])
+
+
+def test_a_run_that_diverges_ends_there_with_the_weights_of_the_last_good_step(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    tokens = dataset(tokenizer, "score")
+    bad_row = step_rows(tokens, 4, 1, 3)[0]
+    tokens = replace(tokens, score=np.where(np.arange(tokens.rows) == bad_row, np.nan, tokens.score))
+    model = tiny_llama(tokenizer)
+    seen: list[dict[str, Tensor]] = []
+    outcome, log = run(
+        train_spec("uft", steps=6, global_batch=4),
+        model,
+        tokens,
+        tmp_path,
+        report=lambda done, total: seen.append(weights(model)),
+    )
+    assert (outcome.steps, outcome.responses, outcome.diverged_at) == (3, 12, 3)
+    assert len(seen) == len(log) == 3
+    assert same(weights(model), seen[-1])
+    assert not same(seen[0], seen[-1])
+
+
+def test_outcome_counts_what_was_seen(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    outcome, log = run(train_spec("sft", steps=5), tiny_llama(tokenizer), dataset(tokenizer, "nothing"), tmp_path)
+    assert outcome == Outcome(5, 40, int(sum(line["supervised_tokens"] for line in log)))
+
+
+def test_seed_orders_the_batches(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    ends = []
+    for i, seed in enumerate((1, 1, 2)):
+        model = tiny_llama(tokenizer)
+        run(train_spec("sft", seed=seed), model, dataset(tokenizer, "nothing"), tmp_path / str(i))
+        ends.append(weights(model))
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+
+
+def test_objective_data_and_reference_must_fit(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    from trainers.loop import train
+
+    answers, both, judged = (dataset(tokenizer, signal) for signal in ("nothing", "pair", "score"))
+    model = tiny_llama(tokenizer)
+    with pytest.raises(UserError, match="'dpo' needs reference log-probs: give the step a reference"):
+        train(train_spec("dpo"), model, both, None, tmp_path)
+    with pytest.raises(UserError, match="'dpo' learns from pairs, the dataset holds single answers"):
+        run(train_spec("dpo"), model, answers, tmp_path)
+    with pytest.raises(UserError, match="'sft' learns from single answers, the dataset holds pairs"):
+        run(train_spec("sft"), model, both, tmp_path)
+    with pytest.raises(UserError, match="'sft' imitates every answer, and the dataset holds scored answers"):
+        run(train_spec("sft"), model, judged, tmp_path)
+    with pytest.raises(UserError, match="a global batch of 5 responses splits a pair"):
+        run(train_spec("dpo", global_batch=5), model, both, tmp_path)
+    with pytest.raises(UserError, match="token ids that the model has not"):
+        run(train_spec("sft"), model, random_set([5] * 8, vocabulary=4000), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_trains_as_the_processor_does(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    from trainers.devices import Devices
+
+    tokens = tokenize(tokenizer, demonstrations(24), max_length=128)
+    logs = []
+    for device in (torch.device("cpu"), torch.device("cuda", 0)):
+        model = tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
+        spec = train_spec("uft", learning_rate=1e-3)
+        _, log = run(spec, model, tokens, tmp_path / device.type, devices=Devices(0, 1, device), checkpoint_seconds=0)
+        run(spec, model, tokens, tmp_path / device.type, devices=Devices(0, 1, device))
+        logs.append(log)
+    for one, other in zip(*logs, strict=True):
+        assert one == pytest.approx(other, rel=1e-3)

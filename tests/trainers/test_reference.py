@@ -1,0 +1,89 @@
+"""Reference log-probs: one value for each supervised token of a dataset, found again by every micro-batch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from results.errors import UserError
+from tests.trainers.tiny import random_set, tiny_llama
+from trainers.batches import collate, micro_batches
+from trainers.logprobs import chosen_logprobs
+from trainers.reference import gather_reference, load_reference, reference_logprobs, save_reference
+from trainers.tokens import TokenizedSet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TOKENS = random_set([9, 17, 4, 12, 2, 30, 21, 8], paired=True)
+
+
+def test_equals_a_forward_pass_of_each_row(tokenizer: "PreTrainedTokenizerBase") -> None:
+    model = tiny_llama(tokenizer)
+    logprobs = reference_logprobs(model, TOKENS, max_tokens=50)
+    assert logprobs.dtype == np.float32
+    assert logprobs.shape == TOKENS.ids.shape
+    assert (logprobs[TOKENS.supervised] < 0).all()
+    assert not logprobs[~TOKENS.supervised].any()
+    for row in range(TOKENS.rows):
+        alone = collate(TOKENS, [row])
+        with torch.no_grad():
+            fresh = chosen_logprobs(model, alone.ids, alone.mask)[0].numpy()
+        place = slice(TOKENS.offsets[row], TOKENS.offsets[row + 1])
+        np.testing.assert_allclose(logprobs[place], fresh, atol=1e-5)
+
+
+def test_reports_rows_done(tokenizer: "PreTrainedTokenizerBase") -> None:
+    reports: list[tuple[int, int]] = []
+    reference_logprobs(tiny_llama(tokenizer), TOKENS, 50, lambda done, total: reports.append((done, total)))
+    assert reports[-1] == (8, 8)
+    assert reports == sorted(reports)
+
+
+def test_a_supervised_token_without_a_value_is_an_error(tokenizer: "PreTrainedTokenizerBase") -> None:
+    model = tiny_llama(tokenizer)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[int(TOKENS.ids[3])] = torch.nan  # type: ignore[operator]
+    with pytest.raises(RuntimeError, match="supervised tokens have no reference log-prob"):
+        reference_logprobs(model, TOKENS, max_tokens=50)
+
+
+def test_computed_in_the_precision_of_the_training_that_reads_it(tokenizer: "PreTrainedTokenizerBase") -> None:
+    model = tiny_llama(tokenizer)
+    half = reference_logprobs(model, TOKENS, 50, precision="bf16")
+    batch = collate(TOKENS, [0, 1])
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        policy = chosen_logprobs(model, batch.ids, batch.mask)
+    assert half.dtype == np.float32
+    to_half = (policy - gather_reference(half, TOKENS, batch)).abs().sum()
+    to_full = (policy - gather_reference(reference_logprobs(model, TOKENS, 50), TOKENS, batch)).abs().sum()
+    assert to_half < to_full / 5
+
+
+@pytest.mark.parametrize("limit", [1, 50, 1000])
+def test_gathered_values_stand_at_the_tokens_of_a_micro_batch(limit: int) -> None:
+    # each supervised token's value is its own place in the dataset, so that a misplaced one shows
+    logprobs = np.where(TOKENS.supervised, -np.arange(len(TOKENS.ids)), 0).astype(np.float32)
+    for batch in micro_batches(TOKENS, np.arange(TOKENS.rows), limit):
+        values = gather_reference(logprobs, TOKENS, batch)
+        assert values.shape == batch.ids.shape
+        assert torch.equal(values != 0, batch.mask)
+        for i, row in enumerate(batch.rows):
+            places = (-values[i][batch.mask[i]]).long()
+            assert (places >= TOKENS.offsets[row]).all() and (places < TOKENS.offsets[row + 1]).all()
+            assert TOKENS.ids[places.numpy()].tolist() == batch.ids[i][batch.mask[i]].tolist()
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    logprobs = np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0))
+    save_reference(logprobs, tmp_path)
+    assert np.array_equal(load_reference(tmp_path, TOKENS), logprobs)
+
+
+@pytest.mark.parametrize("other", [random_set([9, 17]), random_set([30, 21, 12, 17, 9, 8, 4, 2])])
+def test_log_probs_of_another_dataset_are_refused(tmp_path: Path, other: TokenizedSet) -> None:
+    save_reference(np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0)), tmp_path)
+    with pytest.raises(UserError, match=r"belong to another dataset: they are of 103 tokens, .* this one has"):
+        load_reference(tmp_path, other)
