@@ -26,7 +26,7 @@ from tests.harness.toys import (
 
 
 def graph() -> tuple[Stage, ...]:
-    """Something of everything that can be run in one process: two stages that meet in a third, and two that end badly."""
+    """Something of everything: two stages that meet in a third, one of two processes, and two that end badly."""
     left, right = written("left"), written("right")
     bad = Stage(FAIL, Write(text="no luck"), {"left": Produced(left, "text")}, label="bad")
     return (

@@ -2,14 +2,11 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, edited, write_profile
+from tests.harness.studies import BRIDGEBENCH, ROOT, Change, Command, edited, write_profile
 from trainers.datasets.adapters import ADAPTERS
 from trainers.objectives import objectives
 
@@ -20,7 +17,6 @@ DFT = "dft: {steps: [{objective: dft, data: demonstrations, budget: short, learn
 ROWS = "world:ultrachat_200k/train_sft.jsonl"
 DATASETS = "demonstrations, preferences, held-out-demonstrations"
 NAME = "a name has small letters, digits and . + - only, and no sign comes first"
-
 
 
 def line_of(start: str) -> int:
@@ -74,9 +70,15 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         "data.demonstrations.sources.0: a source has either 'file' or 'hub'",
     ),
     # --- YAML
-    "key twice": ([("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]")], f"line {line_of('seeds:') + 1}: key 'seeds' stands twice"),
+    "key twice": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]")],
+        f"line {line_of('seeds:') + 1}: key 'seeds' stands twice",
+    ),
     "method twice": ([("  dft:", "  sft:")], f"line {line_of('  dft:')}: key 'sft' stands twice"),
-    "open bracket": ([("seeds: [0, 1]", "seeds: [0, 1")], f"line {line_of('world:')}: expected ',' or ']', but got ':'"),
+    "open bracket": (
+        [("seeds: [0, 1]", "seeds: [0, 1")],
+        f"line {line_of('world:')}: expected ',' or ']', but got ':'",
+    ),
     # --- names of other parts
     "unknown objective": (
         [("objective: dft", "objective: dtf")],
@@ -143,48 +145,31 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     ),
 }
 
-Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `bridgebench` in this process with a home of its own; returns exit code and standard error."""
-    for variable in ("BRIDGEBENCH_COMMAND", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
-        monkeypatch.setenv(variable, "1")
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bridgebench", *arguments, "--home", str(tmp_path / "home")])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, capsys.readouterr().err
-
-    return run
-
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("verb", ["reproduce", "plan"])
-def test_a_mistake_in_a_profile_is_one_line(verb: str, mistake: str, tmp_path: Path, command: Command) -> None:
+def test_a_mistake_in_a_profile_is_one_line(verb: str, mistake: str, tmp_path: Path, bridgebench: Command) -> None:
     changes, line = MISTAKES[mistake]
-    assert command(verb, str(write_profile(tmp_path, *changes))) == (2, f"bridgebench: study.yaml: {line}\n")
+    ended = bridgebench(verb, str(write_profile(tmp_path, *changes)))
+    assert (ended.code, ended.error) == (2, f"bridgebench: study.yaml: {line}\n")
     assert not (tmp_path / "home").exists()
 
 
-def test_an_empty_profile_is_told_what_one_is(tmp_path: Path, command: Command) -> None:
+def test_an_empty_profile_is_told_what_one_is(tmp_path: Path, bridgebench: Command) -> None:
     for text in ("", "- a\n", "just words\n"):
         (tmp_path / "study.yaml").write_text(text)
         wanted = "bridgebench: study.yaml: a profile is a mapping with name, seeds, base, data, methods …\n"
-        assert command("reproduce", str(tmp_path / "study.yaml")) == (2, wanted)
+        ended = bridgebench("reproduce", str(tmp_path / "study.yaml"))
+        assert (ended.code, ended.error) == (2, wanted)
 
 
-def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path, command: Command) -> None:
+def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:
     rows = tmp_path / "rows.jsonl"
     good = '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}'
     rows.write_text(f'{good}\n{{"prompt": "x"}}\n')
-    code, error = command("reproduce", str(write_profile(tmp_path, (ROWS, str(rows)))), "--here")
+    ended = bridgebench("reproduce", str(write_profile(tmp_path, (ROWS, str(rows)))), "--here")
     wanted = f"{rows} row 2: field 'messages' is missing; an ultrachat row has messages with role and content"
-    assert (code, error) == (2, f"bridgebench: {wanted}\n")
+    assert (ended.code, ended.error) == (2, f"bridgebench: {wanted}\n")
     assert not (tmp_path / "home").exists()
 
 
@@ -195,16 +180,17 @@ def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path,
         ("mikro", f"there is no profile 'mikro'; there are {SHIPPED}; a file of your own ends in .yaml"),
     ],
 )
-def test_a_profile_that_is_not_there(profile: str, line: str, tmp_path: Path, command: Command) -> None:
-    assert command("reproduce", profile) == (2, f"bridgebench: {line}\n")
+def test_a_profile_that_is_not_there(profile: str, line: str, tmp_path: Path, bridgebench: Command) -> None:
+    ended = bridgebench("reproduce", profile)
+    assert (ended.code, ended.error) == (2, f"bridgebench: {line}\n")
     assert not (tmp_path / "home").exists()
 
 
-def test_a_leaderboard_of_a_study_that_never_ran(tmp_path: Path, command: Command) -> None:
-    code, error = command("leaderboard", "tiny")
-    assert code == 2
-    assert error.startswith("bridgebench: ")
-    assert error.count("\n") == 1
+def test_a_leaderboard_of_a_study_that_never_ran(tmp_path: Path, bridgebench: Command) -> None:
+    ended = bridgebench("leaderboard", "tiny")
+    assert ended.code == 2
+    assert ended.error.startswith("bridgebench: ")
+    assert ended.error.count("\n") == 1
     assert not (tmp_path / "home").exists()
 
 
@@ -212,7 +198,7 @@ def test_a_leaderboard_of_a_study_that_never_ran(tmp_path: Path, command: Comman
 @pytest.mark.end_to_end
 def test_more_devices_than_there_are_is_refused_before_any_stage_runs(tmp_path: Path) -> None:
     profile = write_profile(tmp_path, ("devices: 2", "devices: 64"))
-    command = [BRIDGEBENCH, "reproduce", profile, "--home", tmp_path / "home"]
+    command = [str(BRIDGEBENCH), "reproduce", str(profile), "--home", str(tmp_path / "home")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     cores = os.cpu_count()
     assert done.stderr == (
@@ -221,8 +207,3 @@ def test_more_devices_than_there_are_is_refused_before_any_stage_runs(tmp_path: 
     )
     assert done.returncode == 2
     assert not (tmp_path / "home" / "artifacts").exists()
-
-
-def test_the_tiny_profile_itself_is_right(tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("plan", str(TINY), "--json") == (0, "")
-    assert not (tmp_path / "home").exists()

@@ -29,9 +29,7 @@ print(perform(job(Path(sys.argv[1]), KINDS[sys.argv[2]], Count(upto=10))).model_
 def start(root: Path, kind: StageKind, **environment: str) -> subprocess.Popen[str]:
     """A process that counts to 10, and has just asked for it."""
     command = [sys.executable, "-c", PERFORM, str(root), kind.name]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
     assert line(process) == "asking"
     return process
 

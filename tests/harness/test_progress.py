@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.board import Board, State
+from harness.board import Board
 from harness.estimate import FIRST_GUESS, core_seconds, seconds_per_unit
 from harness.executor import run_here
 from harness.kinds import KINDS
 from harness.perform import PROGRESS
 from harness.progress import Progress
 from harness.stage import Produced, Stage
-from tests.harness.toys import DIVERGE, FAIL, RESUMES, Count, Nothing, Write, board, runtime, written
+from tests.harness.toys import DIVERGE, FAIL, RESUMES, Count, Write, board, runtime, written
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,6 @@ def test_without_a_terminal_every_stage_that_ends_is_a_plain_line(tmp_path: Path
         "skipped  1 stages that depend on it",
         "skipped  1 stages that depend on it",
     ]
-    assert "(5/5 stages, about 0 s left)" in out.getvalue() or "(4/5 stages" in out.getvalue()
 
 
 def test_what_is_cached_is_counted_and_not_told(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_what_is_cached_is_counted_and_not_told(tmp_path: Path) -> None:
     assert out.getvalue() == "1 stages, 1 cached, 0 to do\n"
 
 
-def test_on_a_terminal_a_table_follows_the_run_and_goes_away(tmp_path: Path) -> None:
+def test_on_a_terminal_a_table_follows_the_run(tmp_path: Path) -> None:
     to, out = console(terminal=True)
     of = board(tmp_path, *graph())
     with Progress(of, to, slots=2) as progress:
@@ -77,13 +76,6 @@ def test_on_a_terminal_a_table_follows_the_run_and_goes_away(tmp_path: Path) -> 
     assert "cached" in shown
     assert "running" in shown
     assert "no [bold]luck[/bold]" in shown
-    assert out.getvalue().endswith(("\x1b[2K", "\x1b[?25h", "\x1b[1A\x1b[2K")) or "\x1b[2K" in out.getvalue()
-
-
-def state(status: str, work: float = 1.0, devices: int = 1) -> State:
-    made = State(Stage(RESUMES, Count(upto=3), work=work, devices=devices))
-    made.status = status  # type: ignore[assignment]
-    return made
 
 
 @given(

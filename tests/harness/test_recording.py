@@ -1,5 +1,6 @@
-"""From the board to the store: every stage that has an identity, how each arm ended, and the same when recorded again."""
+"""From the board to the store: every stage that ended, how each arm ended, and the same when recorded again."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from harness.board import Board
 from harness.executor import run_here
+from harness.kinds import KINDS
 from harness.plan import Arm, Plan
 from harness.profile import load_profile
 from harness.recording import CURVE_POINTS, Recorder
@@ -26,9 +28,7 @@ def study() -> Plan:
     """Three methods on one base: one goes well, one diverges, one fails; and the well one's model is scored twice."""
     base = make(WRITE, "base")
     good, hot, bad = make(WRITE, "good", base), make(DIVERGE, "hot", base), make(FAIL, "bad", base)
-    arms = [
-        Arm(model.label, 0, 64, model, (make(SCORE, f"score {model.label}", model),)) for model in (good, hot, bad)
-    ]
+    arms = [Arm(model.label, 0, 64, model, (make(SCORE, f"score {model.label}", model),)) for model in (good, hot, bad)]
     arms.append(Arm("twin", 1, 64, good, arms[0].scores))
     return Plan(load_profile(TINY), tuple(arms))
 
@@ -142,10 +142,8 @@ def test_what_a_stopped_run_left_undone_is_planned(tmp_path: Path, store: Store)
 
 def test_a_failure_that_was_put_right_is_ok(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(study(), tmp_path, store)
-    from tests.harness import toys
-
-    mended = StageKind(FAIL.name, FAIL.version, toys.write, Write)
-    monkeypatch.setitem(toys.KINDS, FAIL.name, mended)
+    mended = replace(FAIL, run=WRITE.run)
+    monkeypatch.setitem(KINDS, FAIL.name, mended)
     run(study(), tmp_path, store)
     held = everything(store)
     assert {arm.name: (arm.status, arm.reason) for arm in held["arms"]}["bad"] == ("ok", "")

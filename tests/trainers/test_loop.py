@@ -13,7 +13,8 @@ from torch import Tensor
 from results.errors import UserError
 from tests.trainers.runs import RECORDS, dataset, run, same, train_spec, weights
 from tests.trainers.tiny import demonstrations, random_set, tiny_llama
-from trainers.batches import step_rows
+from trainers.batches import collate, step_rows
+from trainers.logprobs import chosen_logprobs
 from trainers.loop import Outcome
 from trainers.objectives import Objective, objectives
 from trainers.reference import reference_logprobs
@@ -127,6 +128,20 @@ def test_low_learning_rates_train_float32_masters(tokenizer: "PreTrainedTokenize
     assert (masters[1] - exact[1]).norm() < 0.05 * exact[1].norm()
     assert (halves[0] - exact[0]).norm() > 0.3 * exact[0].norm()
     assert not halves[1].any()
+
+
+def test_gradient_is_of_the_mean_over_the_tokens_of_the_global_batch(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    tokens = dataset(tokenizer, "nothing")
+    spec = train_spec("sft", steps=1, micro_batch_tokens=150, optimizer=AdamW(clip=1e9))
+    model, untrained = tiny_llama(tokenizer).double(), tiny_llama(tokenizer).double()
+    run(spec, model, tokens, tmp_path)
+    batch = collate(tokens, step_rows(tokens, 8, 1, 0))
+    logprobs = chosen_logprobs(untrained, batch.ids, batch.mask)
+    (-logprobs.sum() / batch.mask.sum()).backward()  # type: ignore[no-untyped-call]
+    for one, other in zip(model.parameters(), untrained.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-7)
 
 
 def test_gradient_is_clipped_and_its_norm_logged_before(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
