@@ -182,7 +182,7 @@ class _Planner:
         return self.add(Stage(BASE, spec, inputs, label="base pretraining", work=work, devices=text.devices))
 
     def reference(self, model: Produced, data: Produced, label: str) -> Stage:
-        spec = ReferenceSpec(micro_batch_tokens=self.profile.micro_batch_tokens)
+        spec = ReferenceSpec(micro_batch_tokens=self.profile.micro_batch_tokens, precision=self.profile.precision)
         return self.add(Stage(REFERENCE, spec, {"model": model, "data": data}, label=f"reference {label}"))
 
     def train(self, step: Step, start: Produced, seed: int, label: str) -> Stage:

@@ -12,7 +12,7 @@ from eval_suites.judge import JudgeSpec
 from harness.microworld.spec import WorldSpec
 from results.errors import UserError
 from trainers.datasets.sources import Source
-from trainers.spec import AdamW, Budget, LlamaShape
+from trainers.spec import AdamW, Budget, LlamaShape, Precision
 
 WORLD = "world:"  # begins a path inside the microworld's files
 
@@ -137,7 +137,7 @@ class Profile(_Frozen):
     methods: dict[Name, Method]
     comparisons: dict[Name, tuple[Name, ...]] = {}
     optimizer: AdamW = AdamW()
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     micro_batch_tokens: Positive = 4096
     suites: Suites
     leaderboard: Columns

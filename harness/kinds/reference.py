@@ -7,14 +7,16 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.stage import Runtime, StageKind
+from trainers.spec import Precision
 
 
 class ReferenceSpec(BaseModel):
-    """How the forward pass is cut; the tokens and the weights are inputs."""
+    """How the forward pass is cut and computed; the tokens and the weights are inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     micro_batch_tokens: Annotated[int, Field(gt=0)] = 4096
+    precision: Precision = "float32"
 
 
 def run(spec: ReferenceSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
@@ -25,7 +27,8 @@ def run(spec: ReferenceSpec, inputs: Mapping[str, Path], out: Path, runtime: Run
 
     tokens = TokenizedSet.load(inputs["data"])
     model = load_model(inputs["model"])
-    save_reference(reference_logprobs(model, tokens, spec.micro_batch_tokens, runtime.report), out)
+    logprobs = reference_logprobs(model, tokens, spec.micro_batch_tokens, runtime.report, spec.precision)
+    save_reference(logprobs, out)
 
 
 REFERENCE = StageKind("reference", 1, run, ReferenceSpec, libraries=("torch", "transformers"))

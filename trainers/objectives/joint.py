@@ -49,7 +49,7 @@ def sft_dpo(responses: Responses, settings: JointSettings) -> Loss:
     return Loss(
         compared.total + settings.sft_weight * nll.sum(),
         compared.items,
-        {**compared.metrics, "nll": nll.detach().sum()},
+        {**compared.metrics, "chosen_nll": nll.detach().sum()},
     )
 
 
