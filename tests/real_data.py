@@ -1,4 +1,4 @@
-"""Where the public benchmark files lie. They are never part of the project; tests that need them skip where they are absent."""
+"""Where the public benchmark files lie: no part of the project; tests that need them skip where they are absent."""
 
 import os
 from pathlib import Path

@@ -91,10 +91,11 @@ def test_a_killed_stage_ends_the_same_when_performed_again(kind: StageKind, bega
 @pytest.mark.parametrize("kind", [RESUMES, RESTARTS], ids=["resumable", "other"])
 def test_what_a_kill_left_behind_is_no_part_of_the_artifact(kind: StageKind, tmp_path: Path) -> None:
     clean = perform(job(tmp_path / "clean", kind, Count(upto=3)))
-    # killed while it wrote its progress, after a checkpoint; and between the manifest and the folder's final name
+    # killed while it wrote its progress, or between the manifest and the folder's final name, when all numbers were there
     partial = ArtifactStore(tmp_path / "killed").partial(kind.name, "key")
     (partial / "checkpoint-000000002").mkdir(parents=True)
     (partial / "checkpoint.new").mkdir()
+    (partial / "numbers").write_text("0\n1\n2\n")
     for name in ("progress.new", "progress.json", MANIFEST):
         (partial / name).write_text("[1, 3]")
     made = perform(job(tmp_path / "killed", kind, Count(upto=3)))
