@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.board import ENDED, Board, State
 from harness.plan import Arm, Plan
 from results.digest import digest
+from results.outcomes import ArmKey
 from results.records import Arm as ArmRecord
 from results.records import CurvePoint, Profile
 from results.records import Stage as StageRecord
@@ -29,6 +30,7 @@ class Recorder:
         self.profile = Profile(digest=digest(spec), name=plan.profile.name, spec=spec, created=datetime.now(UTC))
         self.arms = [(self._arm(arm), arm) for arm in plan.arms]
         self._recorded: set[str] = set()
+        self._known = {arm: {stage.key for stage in own} for arm, own in store.stages(self.profile.digest).items()}
         store.record_profile(self.profile)
         for record, _ in self.arms:
             store.record_arm(record)
@@ -55,8 +57,12 @@ class Recorder:
         if state.key is None:  # its inputs were never there: it has no identity
             return
         users = [record for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
-        self.store.record_stage(_stage_record(state), users)
+        known = all(state.key in self._known.get(ArmKey(record.name, record.seed), ()) for record in users)
+        if state.status == "cached" and known:
+            return
+        self.store.record_stage(_stage_record(state))
         if state.manifest is None:
+            self.store.record_stage(_stage_record(state), users)
             return
         folder = self.board.store.folder(state.stage.kind.name, state.key)
         if (folder / "log" / "metrics.jsonl").is_file():
@@ -65,6 +71,8 @@ class Recorder:
             scores, items = read_scores(folder)
             for record in users:
                 self.store.record_scores(record, state.key, scores, items)
+        # Last: an arm that is said to go through a stage has all that it left, and need not be recorded again.
+        self.store.record_stage(_stage_record(state), users)
 
 
 def _stage_record(state: State) -> StageRecord:
