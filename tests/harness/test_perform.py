@@ -91,7 +91,7 @@ def test_a_killed_stage_ends_the_same_when_performed_again(kind: StageKind, bega
 @pytest.mark.parametrize("kind", [RESUMES, RESTARTS], ids=["resumable", "other"])
 def test_what_a_kill_left_behind_is_no_part_of_the_artifact(kind: StageKind, tmp_path: Path) -> None:
     clean = perform(job(tmp_path / "clean", kind, Count(upto=3)))
-    # killed while it wrote its progress, or between the manifest and the folder's final name, when all numbers were there
+    # killed while it wrote its progress, or between the manifest and the final name, when all numbers were there
     partial = ArtifactStore(tmp_path / "killed").partial(kind.name, "key")
     (partial / "checkpoint-000000002").mkdir(parents=True)
     (partial / "checkpoint.new").mkdir()
