@@ -27,6 +27,8 @@ def stop_when(reached: Callable[[], bool], how: signal.Signals, *arguments: obje
 
     Raises RuntimeError where it ends by itself before that.
     """
+    # A shell's background job ignores SIGINT, and its children would too; one that is handled here they do not ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [BRIDGEBENCH, *map(str, arguments)],
         env=ENVIRONMENT,
