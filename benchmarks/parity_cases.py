@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from trainers.objectives.mismatch import mismatched_rows
+from trainers.mismatch import mismatched_rows
 
 BETA = 0.3
 VOCABULARY = 29

@@ -9,6 +9,7 @@ from harness.board import State
 FIRST_GUESS = {
     "world": 8e-5,
     "data": 5.0,
+    "mismatch": 1.0,
     "tokenizer": 10.0,
     "base": 2.4e-3,
     "reference": 6.0,

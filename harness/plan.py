@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.artifacts import folder_digest
-from harness.kinds import BASE, BOARDS, DATA, GENERATE, JUDGE, PROBES, REFERENCE, TOKENIZER, TRAIN, WIN_RATE
+from harness.kinds import BASE, BOARDS, DATA, GENERATE, JUDGE, MISMATCH, PROBES, REFERENCE, TOKENIZER, TRAIN, WIN_RATE
 from harness.kinds import WORLD as WORLD_KIND
 from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
 from harness.kinds.boards import BoardsSpec
 from harness.kinds.data import DataSpec, SourceView
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
+from harness.kinds.mismatch import MismatchSpec
 from harness.kinds.probes import ProbesSpec
 from harness.kinds.reference import ReferenceSpec
 from harness.kinds.tokenizer import TokenizerSpec
@@ -181,19 +182,27 @@ class _Planner:
         work = text.budget.responses / text.devices
         return self.add(Stage(BASE, spec, inputs, label="base pretraining", work=work, devices=text.devices))
 
-    def reference(self, model: Produced, data: Produced, label: str) -> Stage:
-        spec = ReferenceSpec(micro_batch_tokens=self.profile.micro_batch_tokens, precision=self.profile.precision)
-        return self.add(Stage(REFERENCE, spec, {"model": model, "data": data}, label=f"reference {label}"))
+    def reference(self, model: Produced, data: Produced, label: str, values: bool = False) -> Produced:
+        spec = ReferenceSpec(
+            micro_batch_tokens=self.profile.micro_batch_tokens, precision=self.profile.precision, values=values
+        )
+        return Produced(self.add(Stage(REFERENCE, spec, {"model": model, "data": data}, label=f"reference {label}")))
 
     def train(self, step: Step, start: Produced, seed: int, label: str) -> Stage:
         objective = find_objective(step.objective)
         budget = self.profile.budgets[step.budget]
-        data = Produced(self.data(self.profile.data[step.data], step.data))
+        dataset = self.profile.data[step.data]
+        data = Produced(self.data(dataset, step.data))
         inputs: dict[str, Input] = {"start": start, "data": data}
         reference = start if step.reference == "start" else Produced(self.base, "model")
         if objective.needs_reference:
-            inputs["reference"] = Produced(self.reference(reference, data, label))
-        spec = TrainSpec(
+            inputs["reference"] = self.reference(reference, data, label, objective.needs_value)
+        if objective.needs_mismatch:
+            spec = MismatchSpec(max_length=dataset.max_length)
+            others = Produced(self.add(Stage(MISMATCH, spec, {"data": data}, label=f"mismatch {step.data}")))
+            inputs["mismatched"] = others
+            inputs["mismatched_reference"] = self.reference(reference, others, f"mismatch {label}")
+        training = TrainSpec(
             objective=step.objective,
             objective_digest=objective.digest,
             settings=step.settings,
@@ -205,7 +214,7 @@ class _Planner:
             micro_batch_tokens=self.profile.micro_batch_tokens,
             reference_is_start=objective.needs_reference and reference == start,
         )
-        return self.add(Stage(TRAIN, spec, inputs, label=label, work=budget.responses))
+        return self.add(Stage(TRAIN, training, inputs, label=label, work=budget.responses))
 
     def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
         suites, found = self.profile.suites, []

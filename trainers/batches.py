@@ -32,32 +32,44 @@ class MicroBatch(NamedTuple):
 def step_rows(tokens: TokenizedSet, global_batch: int, seed: int, step: int) -> NDArray[np.int64]:
     """Rows of step `step` (from 0): [global_batch]. Epochs follow each other, each in an order of its own.
 
-    The two rows of a pair always stand together. The order depends on the seed and the epoch alone, so arms with one
-    seed see the same rows in the same batches whatever their objective.
+    The order depends on the seed and the epoch alone, so arms with one seed see the same rows in the same batches
+    whatever their objective. The two rows of a pair always stand together. In a set of pairs and demonstrations, two
+    demonstrations that chance brings together stand beside the pairs; if their number is odd, an epoch leaves one out.
     """
-    width = 2 if tokens.paired else 1
-    units, batch = tokens.rows // width, global_batch // width
-    wanted = np.arange(step * batch, (step + 1) * batch)
-    epochs, places = np.divmod(wanted, units)
-    pairs = zip(epochs.tolist(), places.tolist(), strict=True)
-    chosen = np.asarray([_epoch_order(seed, epoch, units)[place] for epoch, place in pairs], np.int64)
-    return (chosen[:, None] * width + np.arange(width)).reshape(-1)
+    width = unit_width(tokens)
+    batch = global_batch // width
+    epochs, places = np.divmod(np.arange(step * batch, (step + 1) * batch), len(_epoch(tokens, seed, 0)))
+    units = [_epoch(tokens, seed, epoch)[places[epochs == epoch]] for epoch in np.unique(epochs).tolist()]
+    rows: NDArray[np.int64] = np.concatenate(units).reshape(-1)
+    return rows
+
+
+def unit_width(tokens: TokenizedSet) -> int:
+    """Rows that stand together in a step: 2 where the set holds pairs, else 1."""
+    return 2 if tokens.paired else 1
 
 
 @lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, units: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch]).permutation(units)
+def _epoch(tokens: TokenizedSet, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The rows of an epoch in its order: [units, width]."""
+    if not tokens.paired:
+        units = np.arange(tokens.rows)[:, None]
+    else:
+        chosen = np.flatnonzero(~tokens.demonstration)[0::2]
+        shown = np.random.default_rng([seed, epoch, 1]).permutation(np.flatnonzero(tokens.demonstration))
+        twos = shown[: len(shown) // 2 * 2].reshape(-1, 2)
+        units = np.concatenate([np.stack([chosen, chosen + 1], axis=1), twos])
+    return units[np.random.default_rng([seed, epoch]).permutation(len(units))]
 
 
 def micro_batches(
-    tokens: TokenizedSet, rows: NDArray[np.int64], max_tokens: int, rank: int = 0, ranks: int = 1
+    tokens: TokenizedSet, rows: NDArray[np.int64], max_tokens: int, *, rank: int = 0, ranks: int = 1, width: int = 1
 ) -> Iterator[MicroBatch]:
-    """Cuts this rank's share of a global batch into micro-batches of at most `max_tokens` padded tokens each.
+    """Cuts this rank's share of some rows into micro-batches of at most `max_tokens` padded tokens each.
 
-    Rows of like length come together, so that little is padded; a pair is never split. Since the loop divides by the
-    count of the global batch, the cut changes nothing but the order of a sum.
+    Rows of like length come together, so that little is padded; every `width` rows in succession stay together. Since
+    the loop divides by the count of the global batch, the cut changes nothing but the order of a sum.
     """
-    width = 2 if tokens.paired else 1
     units = rows.reshape(-1, width)
     longest = tokens.lengths[units].max(axis=1)
     order = np.argsort(longest, kind="stable")[::-1][rank::ranks]

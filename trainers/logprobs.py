@@ -1,5 +1,6 @@
 """The log-prob of the chosen token: the one quantity that every objective reads, computed in chunks, in float32."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK = 4096  # tokens whose logits are alive at one time
+Measure = Callable[[Tensor, Tensor], Tensor]  # logits [tokens, vocabulary], labels [tokens] -> [measures, tokens]
 
 _linear_heads: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
@@ -23,6 +25,20 @@ def chosen_logprobs(model: "PreTrainedModel", ids: Tensor, mask: Tensor) -> Tens
     Returns float32 [rows, tokens], float64 for a float64 model. Logits are computed for the masked positions only and
     never kept, unless the model caps or scales them: only its own forward knows how, and that makes all of them.
     """
+    return _measured(model, ids, mask, _logprob)[0]
+
+
+def chosen_logprobs_and_values(model: "PreTrainedModel", ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The log-probs of chosen_logprobs, and the log-sum-exp of the logits that each token was drawn from.
+
+    Both [rows, tokens], 0 where `mask` says so.
+    """
+    logprobs, values = _measured(model, ids, mask, _logprob_and_value)
+    return logprobs, values
+
+
+def _measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, measure: Measure) -> Tensor:
+    """[measures, rows, tokens]: what `measure` finds at each masked place, 0 elsewhere."""
     head: nn.Module
     if head_is_linear(model):
         outputs = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
@@ -31,22 +47,30 @@ def chosen_logprobs(model: "PreTrainedModel", ids: Tensor, mask: Tensor) -> Tens
         outputs = model(input_ids=ids, use_cache=False).logits
         head = nn.Identity()
     states, labels = outputs[:, :-1][mask[:, 1:]], ids[mask]
+
+    def chunk(states: Tensor, labels: Tensor) -> Tensor:
+        logits: Tensor = head(states)
+        # float32 at least (float64 in tests): the log-sum-exp loses its digits in bf16
+        return measure(logits if logits.dtype == torch.float64 else logits.float(), labels)
+
     # one chunk even where nothing is masked in: every result has a graph, so that backward always works
     chunks = [
-        checkpoint(_chosen, states[i : i + CHUNK], head, labels[i : i + CHUNK], use_reentrant=False)
+        checkpoint(chunk, states[i : i + CHUNK], labels[i : i + CHUNK], use_reentrant=False)
         if torch.is_grad_enabled() and len(labels) > CHUNK
-        else _chosen(states[i : i + CHUNK], head, labels[i : i + CHUNK])
+        else chunk(states[i : i + CHUNK], labels[i : i + CHUNK])
         for i in range(0, max(1, len(labels)), CHUNK)
     ]
-    flat = torch.cat(chunks)
-    return torch.zeros(ids.shape, dtype=flat.dtype, device=ids.device).masked_scatter(mask, flat)
+    flat = torch.cat(chunks, dim=1)
+    empty = torch.zeros((len(flat), *ids.shape), dtype=flat.dtype, device=ids.device)
+    return empty.masked_scatter(mask.expand_as(empty), flat)
 
 
-def _chosen(states: Tensor, head: nn.Module, labels: Tensor) -> Tensor:
-    # cross_entropy subtracts the log-sum-exp in the precision it is given: float32 at least, float64 in tests
-    logits: Tensor = head(states)
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return -nn.functional.cross_entropy(wide, labels, reduction="none")
+def _logprob(logits: Tensor, labels: Tensor) -> Tensor:
+    return -nn.functional.cross_entropy(logits, labels, reduction="none").unsqueeze(0)
+
+
+def _logprob_and_value(logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.cat([_logprob(logits, labels), logits.logsumexp(dim=-1).unsqueeze(0)])
 
 
 @torch.no_grad()

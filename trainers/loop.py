@@ -4,10 +4,10 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from results.errors import UserError
-from trainers.batches import MicroBatch, micro_batches, step_rows
+from trainers.batches import MicroBatch, micro_batches, step_rows, unit_width
 from trainers.checkpoints import load_checkpoint, save_checkpoint
 from trainers.devices import Devices, autocast
-from trainers.logprobs import chosen_logprobs
+from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
 from trainers.objectives import Objective, Responses, find_objective
-from trainers.reference import gather_reference
-from trainers.spec import AdamW, TrainSpec
+from trainers.reference import Reference, gather
+from trainers.spec import AdamW, Precision, TrainSpec
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ class Outcome:
     diverged_at: int | None = None
 
 
+class Mismatched(NamedTuple):
+    """Every row's prompt with another prompt's answer (trainers.mismatch), and what the reference says of it."""
+
+    tokens: TokenizedSet
+    reference: Reference
+
+
 @dataclass(frozen=True)
 class Run:
     """What the steps of one run share."""
@@ -52,7 +59,8 @@ class Run:
     settings: Any
     model: "PreTrainedModel"
     tokens: TokenizedSet
-    reference: NDArray[np.float32] | None
+    reference: Reference | None
+    mismatched: Mismatched | None
     devices: Devices
 
 
@@ -60,9 +68,10 @@ def train(
     spec: TrainSpec,
     model: "PreTrainedModel",
     tokens: TokenizedSet,
-    reference: NDArray[np.float32] | None,
+    reference: Reference | None,
     folder: Path,
     *,
+    mismatched: Mismatched | None = None,
     report: Report = lambda done, total: None,
     checkpoint_seconds: float = 30.0,
     devices: Devices | None = None,
@@ -73,7 +82,7 @@ def train(
     Raises UserError where objective, data and reference do not fit together.
     """
     devices = devices or Devices()
-    run = _prepare(spec, model, tokens, reference, devices)
+    run = _prepare(spec, model, tokens, reference=reference, mismatched=mismatched, devices=devices)
     optimizer = _optimizer(model, spec.optimizer)
     start = load_checkpoint(folder / "checkpoint", model, optimizer)
     steps = spec.budget.steps
@@ -108,9 +117,10 @@ def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, 
     micro-batches and devices, so that the cut into micro-batches changes nothing.
     """
     run.model.zero_grad()
+    drift = _mismatched_log_ratio(run, rows, first) if run.mismatched else None
     sums: dict[str, Tensor] = {}
-    for batch in micro_batches(run.tokens, rows, run.spec.micro_batch_tokens, run.devices.rank, run.devices.size):
-        for name, value in _backward(run, batch.to(run.devices.device), first).items():
+    for batch in _own_share(run, run.tokens, rows):
+        for name, value in _backward(run, batch, drift, first).items():
             sums[name] = value.double() + sums.get(name, 0.0)
     totals = run.devices.sum(sums)
     items, supervised = totals.pop("items"), totals.pop("supervised_tokens")
@@ -129,35 +139,72 @@ def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, 
     }
 
 
-def _backward(run: Run, batch: MicroBatch, first: bool) -> dict[str, Tensor]:
+def _own_share(run: Run, tokens: TokenizedSet, rows: NDArray[np.int64]) -> Iterator[MicroBatch]:
+    """This process's part of a global batch, on its device."""
+    limit, devices = run.spec.micro_batch_tokens, run.devices
+    width = unit_width(tokens)
+    for batch in micro_batches(tokens, rows, limit, rank=devices.rank, ranks=devices.size, width=width):
+        yield batch.to(devices.device)
+
+
+def _backward(run: Run, batch: MicroBatch, drift: Tensor | None, first: bool) -> dict[str, Tensor]:
     """Adds the gradient of one micro-batch's summed loss; returns the sums that the step logs."""
-    device = batch.ids.device
-    with autocast(run.spec.precision, device):
-        policy = chosen_logprobs(run.model, batch.ids, batch.mask)
-    responses = Responses(
-        policy=policy,
-        mask=batch.mask,
-        reference=None if run.reference is None else gather_reference(run.reference, run.tokens, batch),
-        score=torch.from_numpy(run.tokens.score[batch.rows]).to(device),
-    )
+    responses = _responses(run, batch, drift)
     if first and run.spec.reference_is_start and responses.reference is not None:
-        _check_identity(responses, _ROUNDING[run.spec.precision])
+        _check_identity(responses.log_ratios().detach(), batch.mask, run.spec.precision)
     loss = run.objective(responses, run.settings)
     loss.total.backward()  # type: ignore[no-untyped-call]
-    # the loop's own names come last: they mean the same whatever the objective
     return {
         **{name: value.detach() for name, value in loss.metrics.items()},
         "loss": loss.total.detach(),
         "items": torch.as_tensor(loss.items),
-        "nll": -policy.detach().sum(),
+        "nll": -responses.policy.detach().sum(),
         "supervised_tokens": batch.mask.sum(),
     }
 
 
-def _check_identity(responses: Responses, tolerance: float) -> None:
+def _responses(run: Run, batch: MicroBatch, drift: Tensor | None) -> Responses:
+    """The forward pass of a micro-batch, and all that the objective declares to read."""
+    device, wants_value = batch.ids.device, run.objective.needs_value
+    with autocast(run.spec.precision, device):
+        policy, value = (
+            chosen_logprobs_and_values(run.model, batch.ids, batch.mask)
+            if wants_value
+            else (chosen_logprobs(run.model, batch.ids, batch.mask), None)
+        )
+    of = run.reference
+    return Responses(
+        policy=policy,
+        mask=batch.mask,
+        reference=None if of is None else gather(of.logprobs, run.tokens, batch),
+        score=torch.from_numpy(run.tokens.score[batch.rows]).to(device),
+        policy_value=value,
+        reference_value=gather(of.values, run.tokens, batch) if wants_value and of and of.values is not None else None,
+        mismatched_log_ratio=drift,
+        demonstration=torch.from_numpy(run.tokens.demonstration[batch.rows]).to(device),
+    )
+
+
+@torch.no_grad()
+def _mismatched_log_ratio(run: Run, rows: NDArray[np.int64], first: bool) -> Tensor:
+    """The mean log-ratio of the mismatched answers of a global batch: a scalar, the same on every device."""
+    assert run.mismatched is not None
+    tokens, reference = run.mismatched
+    total = torch.zeros((), dtype=torch.float64, device=run.devices.device)
+    for batch in _own_share(run, tokens, rows):
+        with autocast(run.spec.precision, batch.ids.device):
+            policy = chosen_logprobs(run.model, batch.ids, batch.mask)
+        ratios = policy - gather(reference.logprobs, tokens, batch)
+        if first and run.spec.reference_is_start:
+            _check_identity(ratios, batch.mask, run.spec.precision)
+        total += ratios.double().sum()
+    return torch.tensor(run.devices.sum({"sum": total})["sum"] / len(rows), device=run.devices.device)
+
+
+def _check_identity(log_ratios: Tensor, mask: Tensor, precision: Precision) -> None:
     """At step 0 the policy is the reference, so log-ratios are 0 up to rounding; anything else is another model."""
-    ratio = float(responses.log_ratios().detach().abs().sum() / responses.mask.sum().clamp(min=1))
-    if ratio > tolerance:
+    ratio = float(log_ratios.abs().sum() / mask.sum().clamp(min=1))
+    if ratio > _ROUNDING[precision]:
         raise RuntimeError(
             f"before the first update the log-ratio of a token is {ratio:.3g} on average in place of 0: the reference "
             "log-probs are not of the weights that training starts from"
@@ -168,25 +215,35 @@ def _prepare(
     spec: TrainSpec,
     model: "PreTrainedModel",
     tokens: TokenizedSet,
-    reference: NDArray[np.float32] | None,
+    *,
+    reference: Reference | None,
+    mismatched: Mismatched | None,
     devices: Devices,
 ) -> Run:
     objective = find_objective(spec.objective)
+    objective.check_records(tokens.types)
     if objective.needs_reference and reference is None:
         raise UserError(f"objective {spec.objective!r} needs reference log-probs: give the step a reference")
-    if (objective.signal == "pair") != tokens.paired:
-        wanted, given = ("pairs", "single answers") if objective.signal == "pair" else ("single answers", "pairs")
-        raise UserError(f"objective {spec.objective!r} learns from {wanted}, the dataset holds {given}")
-    if objective.signal == "nothing" and tokens.scored:
-        raise UserError(f"objective {spec.objective!r} imitates every answer, and the dataset holds scored answers")
+    if objective.needs_value and (reference is None or reference.values is None):
+        raise UserError(f"objective {spec.objective!r} needs the reference's values: compute the reference with them")
+    if objective.needs_mismatch and mismatched is None:
+        raise UserError(f"objective {spec.objective!r} needs mismatched answers: give the step a set of them")
     if tokens.paired and spec.budget.global_batch % 2:
         raise UserError(f"a global batch of {spec.budget.global_batch} responses splits a pair: it must be even")
     if tokens.ids.max() >= model.config.get_text_config().vocab_size:
         raise UserError("the dataset has token ids that the model has not: it was made with another tokenizer")
     model.to(devices.device)  # type: ignore[arg-type]
     model.eval()  # no dropout: the policy starts as its own reference, and arms differ in nothing but their objective
-    settings = objective.settings.model_validate(spec.settings)
-    return Run(spec, objective, settings, model, tokens, reference if objective.needs_reference else None, devices)
+    return Run(
+        spec=spec,
+        objective=objective,
+        settings=objective.settings.model_validate(spec.settings),
+        model=model,
+        tokens=tokens,
+        reference=reference if objective.needs_reference else None,
+        mismatched=mismatched if objective.needs_mismatch else None,
+        devices=devices,
+    )
 
 
 def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:

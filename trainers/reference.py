@@ -1,6 +1,7 @@
 """Log-probs of a dataset under a reference model: computed once, per token, in float32, and shared by every arm."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from results.errors import UserError
 from trainers.batches import MicroBatch, micro_batches
 from trainers.devices import autocast
-from trainers.logprobs import chosen_logprobs
+from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
 from trainers.spec import Precision
 from trainers.tokens import TokenizedSet
 
@@ -22,60 +23,79 @@ if TYPE_CHECKING:
 _FILE = "reference.safetensors"
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What a reference says of a dataset's tokens: float32 [tokens], 0 where a token is not supervised.
+
+    logprobs: log pi_ref of the token
+    values:   log-sum-exp of the logits that the token was drawn from; None where no objective reads it
+    """
+
+    logprobs: NDArray[np.float32]
+    values: NDArray[np.float32] | None = None
+
+    def save(self, folder: Path) -> None:
+        """Writes reference.safetensors."""
+        from safetensors.numpy import save_file
+
+        arrays = {"logprobs": self.logprobs} | ({} if self.values is None else {"values": self.values})
+        save_file(arrays, folder / _FILE)
+
+    @classmethod
+    def load(cls, folder: Path, tokens: TokenizedSet) -> "Reference":
+        """Reads what save wrote. Raises UserError where it was plainly made for other tokens."""
+        from safetensors.numpy import load_file
+
+        arrays: dict[str, NDArray[np.float32]] = load_file(folder / _FILE)
+        logprobs = arrays["logprobs"]
+        if len(logprobs) != len(tokens.ids) or logprobs[~tokens.supervised].any():
+            raise UserError(
+                f"the reference log-probs in {folder} belong to another dataset: they are of {len(logprobs)} tokens, "
+                f"{np.count_nonzero(logprobs)} supervised, and this one has {len(tokens.ids)}, "
+                f"{tokens.supervised_tokens}"
+            )
+        return cls(logprobs, arrays.get("values"))
+
+
 @torch.no_grad()
-def reference_logprobs(
+def compute_reference(
     model: "PreTrainedModel",
     tokens: TokenizedSet,
     max_tokens: int,
+    *,
     report: Callable[[int, int], None] = lambda done, total: None,
     precision: Precision = "float32",
-) -> NDArray[np.float32]:
-    """log pi_ref of every supervised token: float32 [tokens], 0 where a token is not supervised.
+    values: bool = False,
+) -> Reference:
+    """The log-probs of every supervised token under a model, and their `values` if asked for.
 
     `precision` is that of the training which reads them: else the policy starts beside its own reference.
-    Raises RuntimeError where a supervised token was left without a value.
+    Raises RuntimeError where a supervised token was left without a number.
     """
     # NaN marks what was never written, so that a hole can never pass for a log-prob
-    logprobs = np.where(tokens.supervised, np.float32(np.nan), np.float32(0))
+    hole = np.where(tokens.supervised, np.float32(np.nan), np.float32(0))
+    measured = [hole.copy() for _ in range(1 + values)]
     done = 0
     for batch in micro_batches(tokens, np.arange(tokens.rows), max_tokens):
         _, ids, mask = batch.to(model.device)
         with autocast(precision, model.device):
-            values = chosen_logprobs(model, ids, mask)
-        for row, value in zip(batch.rows, values.cpu().numpy(), strict=True):
-            start, end = tokens.offsets[row], tokens.offsets[row + 1]
-            logprobs[start:end] = value[: end - start]
+            found = chosen_logprobs_and_values(model, ids, mask) if values else (chosen_logprobs(model, ids, mask),)
+        for flat, rectangle in zip(measured, found, strict=True):
+            for row, value in zip(batch.rows, rectangle.cpu().numpy(), strict=True):
+                start, end = tokens.offsets[row], tokens.offsets[row + 1]
+                flat[start:end] = value[: end - start]
         done += len(batch.rows)
         report(done, tokens.rows)
-    if np.isnan(logprobs).any():
-        raise RuntimeError(f"{int(np.isnan(logprobs).sum())} supervised tokens have no reference log-prob")
-    return logprobs
+    holes = sum(int(np.isnan(flat).sum()) for flat in measured)
+    if holes:
+        raise RuntimeError(f"{holes} supervised tokens have no reference log-prob")
+    return Reference(*measured)
 
 
-def save_reference(logprobs: NDArray[np.float32], folder: Path) -> None:
-    """Writes the log-probs of reference_logprobs into a folder."""
-    from safetensors.numpy import save_file
-
-    save_file({"logprobs": logprobs}, folder / _FILE)
-
-
-def load_reference(folder: Path, tokens: TokenizedSet) -> NDArray[np.float32]:
-    """Reads save_reference's file. Raises UserError where it was plainly made for other tokens."""
-    from safetensors.numpy import load_file
-
-    logprobs: NDArray[np.float32] = load_file(folder / _FILE)["logprobs"]
-    if len(logprobs) != len(tokens.ids) or logprobs[~tokens.supervised].any():
-        raise UserError(
-            f"the reference log-probs in {folder} belong to another dataset: they are of {len(logprobs)} tokens, "
-            f"{np.count_nonzero(logprobs)} supervised, and this one has {len(tokens.ids)}, {tokens.supervised_tokens}"
-        )
-    return logprobs
-
-
-def gather_reference(logprobs: NDArray[np.float32], tokens: TokenizedSet, batch: MicroBatch) -> Tensor:
-    """The reference log-probs of a micro-batch: float32 [rows, tokens] on its device, 0 where not supervised."""
+def gather(flat: NDArray[np.float32], tokens: TokenizedSet, batch: MicroBatch) -> Tensor:
+    """One number a token, for a micro-batch: float32 [rows, tokens] on its device, 0 where padded."""
     values = np.zeros(tuple(batch.ids.shape), np.float32)
     for i, row in enumerate(batch.rows):
         start, end = tokens.offsets[row], tokens.offsets[row + 1]
-        values[i, : end - start] = logprobs[start:end]
+        values[i, : end - start] = flat[start:end]
     return torch.from_numpy(values).to(batch.ids.device)

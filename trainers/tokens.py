@@ -12,38 +12,53 @@ from numpy.typing import NDArray
 
 from results.errors import UserError
 from trainers.chat import Tokens, conversation_tokens, document_tokens, response_tokens
-from trainers.records import BinaryFeedback, Demonstration, Document, PreferencePair, Record, ScoredResponse
+from trainers.records import (
+    BinaryFeedback,
+    Demonstration,
+    Document,
+    PreferencePair,
+    Record,
+    RecordType,
+    ScoredResponse,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_ARRAYS = ("ids", "supervised", "offsets", "score", "demonstration")
 _Answered = Demonstration | PreferencePair | BinaryFeedback | ScoredResponse
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenizedSet:
     """Rows of tokens. Row i is ids[offsets[i]:offsets[i+1]].
 
-    ids:        int32 [tokens]
-    supervised: bool  [tokens]; whether the token is one to be predicted and learned from: never a row's first
-    offsets:    int64 [rows + 1]
-    score:      float32 [rows] in [0, 1]; a demonstration counts as 1, a liked answer as 1, a disliked one as 0
-    paired:     whether rows 2k and 2k+1 are the chosen and the rejected answer to one prompt
-    scored:     whether some of the scores are judgments: of liked, disliked or scored answers
-    overlong:   records dropped for being longer than the limit
+    ids:           int32 [tokens]
+    supervised:    bool  [tokens]; whether the token is one to be predicted and learned from: never a row's first
+    offsets:       int64 [rows + 1]
+    score:         float32 [rows] in [0, 1]; a demonstration counts as 1, a liked answer as 1, a disliked one as 0
+    demonstration: bool  [rows]; whether the row is imitated as it stands, not judged
+    types:         the record types that the rows come from. Of a pair, the chosen answer stands directly before the
+                   rejected one; beside pairs there are demonstrations at most
+    overlong:      records dropped for being longer than the limit
     """
 
     ids: NDArray[np.int32]
     supervised: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     score: NDArray[np.float32]
-    paired: bool
-    scored: bool
+    demonstration: NDArray[np.bool_]
+    types: frozenset[RecordType]
     overlong: int
 
     def __post_init__(self) -> None:
         if self.supervised[self.offsets[:-1]].any():
             raise ValueError("the first token of a row is supervised, and nothing stands before it to predict it from")
+
+    @property
+    def paired(self) -> bool:
+        """Whether the set holds pairs, whose two rows stay together."""
+        return "pair" in self.types
 
     @property
     def rows(self) -> int:
@@ -62,15 +77,13 @@ class TokenizedSet:
         """Writes tokens.safetensors and counts.json, the same bytes for the same set."""
         from safetensors.numpy import save_file
 
-        arrays = {"ids": self.ids, "supervised": self.supervised, "offsets": self.offsets, "score": self.score}
-        save_file(arrays, folder / "tokens.safetensors")
+        save_file({name: getattr(self, name) for name in _ARRAYS}, folder / "tokens.safetensors")
         counts = {
             "rows": self.rows,
             "tokens": len(self.ids),
             "supervised_tokens": self.supervised_tokens,
             "overlong_records_dropped": self.overlong,
-            "paired": self.paired,
-            "scored": self.scored,
+            "types": sorted(self.types),
         }
         (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
 
@@ -82,35 +95,34 @@ class TokenizedSet:
         arrays = load_file(folder / "tokens.safetensors")
         counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
         return cls(
-            ids=arrays["ids"],
-            supervised=arrays["supervised"],
-            offsets=arrays["offsets"],
-            score=arrays["score"],
-            paired=counts["paired"],
-            scored=counts["scored"],
+            **{name: arrays[name] for name in _ARRAYS},
+            types=frozenset(counts["types"]),
             overlong=counts["overlong_records_dropped"],
         )
 
 
 def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], max_length: int) -> TokenizedSet:
-    """Tokenises records of one kind (a pair, or anything with one answer a record).
+    """Tokenises records: demonstrations with pairs, or anything with one answer a record.
 
     A record longer than `max_length` tokens is dropped and counted, never cut: a cut answer has lost its EOS.
-    Raises UserError for a mix of pairs and single answers, a record with nothing to learn, or where no record is left.
+    Raises UserError for a mix of pairs and judged answers, a record with nothing to learn, or where no record is left.
     """
     ids: list[NDArray[np.int32]] = []
     supervised: list[NDArray[np.bool_]] = []
     scores: list[float] = []
-    kinds: set[str] = set()
+    demonstration: list[bool] = []
+    types: set[RecordType] = set()
     overlong = 0
     for record, answers in _tokenized(tokenizer, records):
-        kinds.add(record.type)
-        if "pair" in kinds and len(kinds) > 1:
-            others = ", ".join(sorted(kinds - {"pair"}))
-            raise UserError(f"one dataset mixes pairs with records of type {others}: give pairs a dataset of their own")
         if any(len(tokens.ids) > max_length for tokens, _ in answers):
             overlong += 1
             continue
+        types.add(record.type)
+        if "pair" in types and (others := types - {"pair", "demonstration"}):
+            raise UserError(
+                f"one dataset mixes pairs with records of type {', '.join(sorted(others))}: beside pairs there may be "
+                "demonstrations; give the others a dataset of their own"
+            )
         for tokens, score in answers:
             mask = np.asarray(tokens.supervised)
             mask[0] = False  # nothing stands before the first token, so nothing can predict it
@@ -119,6 +131,7 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
             ids.append(np.asarray(tokens.ids, np.int32))
             supervised.append(mask)
             scores.append(score)
+            demonstration.append(isinstance(record, Demonstration | Document))
     if not ids:
         raise UserError(f"nothing to learn from: all {overlong} records are longer than max_length={max_length} tokens")
     return TokenizedSet(
@@ -126,8 +139,8 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
         supervised=np.concatenate(supervised),
         offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
         score=np.asarray(scores, dtype=np.float32),
-        paired="pair" in kinds,
-        scored=bool(kinds & {"score", "binary"}),
+        demonstration=np.asarray(demonstration, np.bool_),
+        types=frozenset(types),
         overlong=overlong,
     )
 

@@ -5,6 +5,7 @@ from harness.kinds.boards import BOARDS
 from harness.kinds.data import DATA
 from harness.kinds.generate import GENERATE
 from harness.kinds.judge import JUDGE
+from harness.kinds.mismatch import MISMATCH
 from harness.kinds.probes import PROBES
 from harness.kinds.reference import REFERENCE
 from harness.kinds.tokenizer import TOKENIZER
@@ -16,7 +17,7 @@ from harness.stage import StageKind
 # In the order in which a study meets them, which is also how a summary lists them.
 KINDS: dict[str, StageKind] = {
     kind.name: kind
-    for kind in (WORLD, TOKENIZER, DATA, BASE, REFERENCE, TRAIN, GENERATE, JUDGE, WIN_RATE, BOARDS, PROBES)
+    for kind in (WORLD, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, GENERATE, JUDGE, WIN_RATE, BOARDS, PROBES)
 }
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "GENERATE",
     "JUDGE",
     "KINDS",
+    "MISMATCH",
     "PROBES",
     "REFERENCE",
     "TOKENIZER",

@@ -6,21 +6,27 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.stage import Ended, Runtime, StageKind
+from results.rows import Score, write_scores
 from trainers.spec import TrainSpec
 
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
-    """Writes model/ and summary.json; log/ holds the metrics of every step. Inputs: start, data, perhaps reference.
+    """Writes model/, summary.json and the score rows of the training; log/ holds the metrics of every step.
 
-    A run whose loss is no longer finite ends as `diverged`, a result like any other.
+    Inputs: start, data, perhaps reference, perhaps mismatched and mismatched_reference. A run whose loss is no longer
+    finite ends as `diverged`, a result like any other.
     """
-    from trainers.loop import train
+    from trainers.loop import Mismatched, train
     from trainers.models import load_model, save_model
-    from trainers.reference import load_reference
+    from trainers.reference import Reference
     from trainers.tokens import TokenizedSet
 
     tokens = TokenizedSet.load(inputs["data"])
-    reference = load_reference(inputs["reference"], tokens) if "reference" in inputs else None
+    reference = Reference.load(inputs["reference"], tokens) if "reference" in inputs else None
+    mismatched = None
+    if "mismatched" in inputs:
+        others = TokenizedSet.load(inputs["mismatched"])
+        mismatched = Mismatched(others, Reference.load(inputs["mismatched_reference"], others))
     model = load_model(inputs["start"])
     outcome = train(
         spec,
@@ -28,6 +34,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
         tokens,
         reference,
         out,
+        mismatched=mismatched,
         report=runtime.report,
         checkpoint_seconds=runtime.checkpoint_seconds,
     )
@@ -37,7 +44,23 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
         return Ended("diverged", f"loss or gradient not finite at step {outcome.diverged_at} of {spec.budget.steps}")
     if runtime.leads:
         save_model(model, inputs["start"], out / "model")
+        write_scores(out, [_clamped(out / "log" / "metrics.jsonl")], [])
     return None
 
 
-TRAIN = StageKind("train", 1, run, TrainSpec, libraries=("torch", "transformers"), resumable=True)
+def _clamped(log: Path) -> Score:
+    """In how many items of the run a bound replaced the objective's formula; 0 for a formula without one."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    items = round(sum(line["items"] for line in lines))
+    return Score(
+        suite="training",
+        metric="clamped_items",
+        value=round(sum(line.get("clamped", 0.0) * line["items"] for line in lines)),
+        n_expected=items,
+        n_scored=items,
+        higher_is_better=False,
+        detail={"unit": "items"},
+    )
+
+
+TRAIN = StageKind("train", 2, run, TrainSpec, libraries=("torch", "transformers"), resumable=True)

@@ -5,16 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.trainers.tiny import demonstrations, feedback, pairs, scored
-from trainers.loop import Outcome, train
+from trainers.loop import Mismatched, Outcome, train
+from trainers.mismatch import mismatched_set
 from trainers.objectives import find_objective
 from trainers.objectives.contract import Signal
-from trainers.reference import reference_logprobs
+from trainers.reference import Reference, compute_reference
 from trainers.spec import AdamW, Budget, Precision, TrainSpec
 from trainers.tokens import TokenizedSet, tokenize
 
@@ -29,12 +28,13 @@ RECORDS: dict[Signal, Callable[[int], Any]] = {
     "pair": pairs,
     "score": scored,
     "binary": feedback,
+    "mixed": lambda count: [*pairs(count // 4), *demonstrations(count - 2 * (count // 4))],
 }
 Log = list[dict[str, float]]
 
 
 def dataset(tokenizer: "PreTrainedTokenizerBase", signal: Signal, count: int = 24) -> TokenizedSet:
-    """`count` records of what an objective with this signal learns from."""
+    """`count` records of what an objective with this signal learns from, for `mixed` as many rows."""
     return tokenize(tokenizer, RECORDS[signal](count), max_length=128)
 
 
@@ -70,12 +70,16 @@ def run(
     model: "PreTrainedModel",
     tokens: TokenizedSet,
     folder: Path,
-    reference: NDArray[np.float32] | None = None,
+    reference: Reference | None = None,
     **options: Any,
 ) -> tuple[Outcome, Log]:
-    """Trains the model in place, if need be with its own log-probs as reference; returns the outcome and the log."""
-    if reference is None and find_objective(spec.objective).needs_reference:
-        reference = reference_logprobs(model, tokens, 1000, precision=spec.precision)
+    """Trains the model in place, if need be with itself as reference; returns the outcome and the log."""
+    objective = find_objective(spec.objective)
+    if reference is None and objective.needs_reference:
+        reference = compute_reference(model, tokens, 1000, precision=spec.precision, values=objective.needs_value)
+    if objective.needs_mismatch:
+        others = mismatched_set(tokens, max_length=128, seed=0)
+        options["mismatched"] = Mismatched(others, compute_reference(model, others, 1000, precision=spec.precision))
     outcome = train(spec, model, tokens, reference, folder, **options)
     return outcome, read_log(folder)
 

@@ -8,38 +8,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.tiny import random_set
-from trainers.batches import collate, micro_batches, step_rows
+from trainers.batches import collate, micro_batches, step_rows, unit_width
 from trainers.tokens import TokenizedSet
 
 
 @st.composite
 def sets(draw: st.DrawFn) -> TokenizedSet:
     paired = draw(st.booleans())
-    units = draw(st.integers(1, 12))
-    lengths = draw(st.lists(st.integers(2, 30), min_size=units * (1 + paired), max_size=units * (1 + paired)))
-    return random_set(lengths, paired=paired)
+    shown = draw(st.integers(0, 7)) if paired else 0
+    rows = shown + draw(st.integers(1, 12)) * (1 + paired)
+    lengths = draw(st.lists(st.integers(2, 30), min_size=rows, max_size=rows))
+    return random_set(lengths, paired=paired, shown=shown)
 
 
-def width(tokens: TokenizedSet) -> int:
-    return 2 if tokens.paired else 1
+def chosen_rows(tokens: TokenizedSet) -> list[int]:
+    rows: list[int] = np.flatnonzero(~tokens.demonstration)[0::2].tolist()
+    return rows
 
 
 @given(tokens=sets(), units=st.integers(1, 7), seed=st.integers(0, 2**31), epochs=st.integers(1, 3))
 def test_every_epoch_sees_each_row_exactly_once(tokens: TokenizedSet, units: int, seed: int, epochs: int) -> None:
-    batch = units * width(tokens)
-    steps = [step_rows(tokens, batch, seed, step) for step in range(-(-epochs * tokens.rows // batch))]
+    batch = units * unit_width(tokens)
+    left_out = tokens.demonstration.sum() % unit_width(tokens)  # beside pairs, demonstrations come in twos
+    size = tokens.rows - left_out
+    steps = [step_rows(tokens, batch, seed, step) for step in range(-(-epochs * size // batch))]
     assert {len(rows) for rows in steps} == {batch}
-    seen = np.concatenate(steps)[: epochs * tokens.rows]
-    for epoch in seen.reshape(epochs, tokens.rows):
-        assert Counter(epoch.tolist()) == Counter(range(tokens.rows))
+    for epoch in np.concatenate(steps)[: epochs * size].reshape(epochs, size):
+        missing = Counter(range(tokens.rows)) - Counter(epoch.tolist())
+        assert len(set(epoch.tolist())) == size
+        assert all(tokens.demonstration[row] for row in missing)
 
 
 @given(tokens=sets(), units=st.integers(1, 7), seed=st.integers(0, 2**31), step=st.integers(0, 50))
 def test_pairs_stay_together(tokens: TokenizedSet, units: int, seed: int, step: int) -> None:
-    rows = step_rows(tokens, units * width(tokens), seed, step)
+    rows = step_rows(tokens, units * unit_width(tokens), seed, step)
     if tokens.paired:
-        assert (rows[0::2] % 2 == 0).all()
-        assert (rows[1::2] == rows[0::2] + 1).all()
+        chosen = set(chosen_rows(tokens))
+        for first, second in rows.reshape(-1, 2).tolist():
+            both_shown = tokens.demonstration[first] and tokens.demonstration[second]
+            assert both_shown or (first in chosen and second == first + 1)
+
+
+def test_demonstrations_beside_pairs_come_together_by_chance() -> None:
+    tokens = random_set([5] * 40, paired=True, shown=20)
+    twos = {
+        tuple(sorted(two))
+        for seed in range(3)
+        for two in step_rows(tokens, 40, seed, 0).reshape(-1, 2).tolist()
+        if tokens.demonstration[two[0]]
+    }
+    assert len(twos) > 20
 
 
 def test_order_depends_on_the_seed_and_the_epoch_and_not_on_the_batch() -> None:
@@ -63,22 +81,26 @@ def test_arms_of_one_seed_see_pairs_and_answers_in_one_order() -> None:
 def test_micro_batches_of_all_ranks_together_are_the_batch(
     tokens: TokenizedSet, units: int, limit: int, ranks: int
 ) -> None:
-    rows = step_rows(tokens, units * width(tokens), 0, 0)
-    shares = [list(micro_batches(tokens, rows, limit, rank, ranks)) for rank in range(ranks)]
+    rows = step_rows(tokens, units * unit_width(tokens), 0, 0)
+    shares = [
+        list(micro_batches(tokens, rows, limit, rank=rank, ranks=ranks, width=unit_width(tokens)))
+        for rank in range(ranks)
+    ]
     seen = [row for share in shares for batch in share for row in batch.rows.tolist()]
     assert Counter(seen) == Counter(rows.tolist())
     per_rank = [sum(len(batch.rows) for batch in share) for share in shares]
-    assert max(per_rank) - min(per_rank) <= width(tokens)
+    assert max(per_rank) - min(per_rank) <= unit_width(tokens)
 
 
-@given(tokens=sets(), limit=st.integers(1, 400))
-def test_micro_batches_hold_whole_units_within_the_limit(tokens: TokenizedSet, limit: int) -> None:
-    for batch in micro_batches(tokens, np.arange(tokens.rows), limit):
-        assert len(batch.rows) % width(tokens) == 0
-        assert (batch.rows[:: width(tokens)] % width(tokens) == 0).all()
-        if tokens.paired:
-            assert (batch.rows[1::2] == batch.rows[0::2] + 1).all()
-        assert batch.ids.numel() <= limit or len(batch.rows) == width(tokens)
+@given(tokens=sets(), units=st.integers(1, 20), limit=st.integers(1, 400))
+def test_micro_batches_hold_whole_units_within_the_limit(tokens: TokenizedSet, units: int, limit: int) -> None:
+    width = unit_width(tokens)
+    rows = step_rows(tokens, units * width, 0, 0)
+    together = [tuple(unit) for unit in rows.reshape(-1, width).tolist()]
+    for batch in micro_batches(tokens, rows, limit, width=width):
+        for unit in batch.rows.reshape(-1, width).tolist():
+            assert tuple(unit) in together
+        assert batch.ids.numel() <= limit or len(batch.rows) == width
 
 
 @given(tokens=sets())

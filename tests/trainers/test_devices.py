@@ -10,13 +10,11 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
-from tests.trainers.runs import Log, dataset, read_log, same, train_spec, weights
+from tests.trainers.runs import Log, dataset, read_log, run, same, train_spec, weights
 from tests.trainers.tiny import tiny_llama
 from trainers.chat import load_tokenizer
 from trainers.devices import Devices, autocast
-from trainers.loop import train
 from trainers.objectives import find_objective
-from trainers.reference import reference_logprobs
 from trainers.spec import TrainSpec
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ RANKS = 2
 SPECS: dict[str, TrainSpec] = {
     "sft": train_spec("sft", steps=6, learning_rate=1e-3),
     "dpo": train_spec("dpo", steps=6, learning_rate=1e-3, micro_batch_tokens=64),
+    "kto": train_spec("kto", steps=6, learning_rate=1e-3),
     "one pair": train_spec("dpo", steps=3, global_batch=2, learning_rate=1e-3),
 }
 
@@ -34,7 +33,7 @@ SPECS: dict[str, TrainSpec] = {
 def train_one(spec: TrainSpec, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> dict[str, torch.Tensor]:
     model = tiny_llama(tokenizer)
     tokens = dataset(tokenizer, find_objective(spec.objective).signal)
-    train(spec, model, tokens, reference_logprobs(model, tokens, 1000), folder)
+    run(spec, model, tokens, folder)
     return weights(model)
 
 

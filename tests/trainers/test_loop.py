@@ -11,26 +11,24 @@ import torch
 from torch import Tensor
 
 from results.errors import UserError
-from tests.trainers.runs import RECORDS, dataset, run, same, train_spec, weights
+from tests.trainers.runs import dataset, read_log, run, same, train_spec, weights
 from tests.trainers.tiny import demonstrations, random_set, tiny_llama
 from trainers.batches import collate, step_rows
 from trainers.logprobs import chosen_logprobs
-from trainers.loop import Outcome
+from trainers.loop import Mismatched, Outcome, train
+from trainers.mismatch import mismatched_set
 from trainers.objectives import Objective, objectives
-from trainers.reference import reference_logprobs
+from trainers.reference import compute_reference
 from trainers.spec import AdamW, Precision
 from trainers.tokens import tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TRAINABLE = [
-    each for each in objectives().values() if each.signal in RECORDS and not (each.needs_value or each.needs_mismatch)
-]
-every_trainable = pytest.mark.parametrize("objective", TRAINABLE, ids=lambda each: each.name)
+every_objective = pytest.mark.parametrize("objective", objectives().values(), ids=lambda each: each.name)
 
 
-@every_trainable
+@every_objective
 def test_eight_micro_batches_of_one_are_one_of_eight(
     tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, objective: Objective
 ) -> None:
@@ -49,14 +47,14 @@ def test_eight_micro_batches_of_one_are_one_of_eight(
         assert one == pytest.approx(eight, rel=1e-6, abs=1e-9)
 
 
-@every_trainable
+@every_objective
 def test_every_objective_logs_the_same_likelihood(
     tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, objective: Objective
 ) -> None:
     tokens = dataset(tokenizer, objective.signal)
     model = tiny_llama(tokenizer)
-    reference = reference_logprobs(model, tokens, 1000)
-    _, log = run(train_spec(objective.name, steps=1), model, tokens, tmp_path, reference)
+    reference = compute_reference(model, tokens, 1000).logprobs
+    _, log = run(train_spec(objective.name, steps=1), model, tokens, tmp_path)
     rows = step_rows(tokens, 8, 1, 0)
     places = np.concatenate([np.arange(tokens.offsets[row], tokens.offsets[row + 1]) for row in rows])
     assert log[0]["supervised_tokens"] == tokens.supervised[places].sum()
@@ -70,6 +68,25 @@ def test_losses_at_the_reference(tokenizer: "PreTrainedTokenizerBase", tmp_path:
     _, uft = run(train_spec("uft", steps=1), tiny_llama(tokenizer), tokens, tmp_path / "uft")
     scores = tokens.score[step_rows(tokens, 8, 1, 0)]
     assert uft[0]["loss"] == pytest.approx(float(np.mean((0.5 - scores) ** 2)), abs=1e-4)
+    _, kto = run(train_spec("kto", steps=1), tiny_llama(tokenizer), dataset(tokenizer, "binary"), tmp_path / "kto")
+    assert kto[0]["loss"] == pytest.approx(0.5, abs=1e-4)
+    assert kto[0]["kl"] == pytest.approx(0, abs=1e-4)
+
+
+def test_drift_is_the_mean_log_ratio_of_the_mismatched_answers_of_the_step(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    tokens = dataset(tokenizer, "binary")
+    others = mismatched_set(tokens, max_length=128, seed=0)
+    policy, reference = tiny_llama(tokenizer, seed=2), tiny_llama(tokenizer, seed=1)
+    away = train_spec("kto", steps=1, micro_batch_tokens=64).model_copy(update={"reference_is_start": False})
+    given = Mismatched(others, compute_reference(reference, others, 1000))
+    rows = step_rows(tokens, 8, 1, 0)
+    ratios = compute_reference(policy, others, 1000).logprobs - given.reference.logprobs
+    drift = np.mean([ratios[others.offsets[row] : others.offsets[row + 1]].sum() for row in rows])
+    assert drift > 0.05
+    train(away, policy, tokens, compute_reference(reference, tokens, 1000), tmp_path, mismatched=given)
+    assert read_log(tmp_path)[0]["kl"] == pytest.approx(drift, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +106,7 @@ def test_training_does_what_the_objective_asks(
 
 def test_reference_of_other_weights_is_found_at_step_0(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
     tokens = dataset(tokenizer, "pair")
-    reference = reference_logprobs(tiny_llama(tokenizer, seed=1), tokens, 1000)
+    reference = compute_reference(tiny_llama(tokenizer, seed=1), tokens, 1000)
     model = tiny_llama(tokenizer, seed=2)
     with pytest.raises(RuntimeError, match="reference log-probs are not of the weights that training starts from"):
         run(train_spec("dpo"), model, tokens, tmp_path, reference)
@@ -216,17 +233,20 @@ def test_seed_orders_the_batches(tokenizer: "PreTrainedTokenizerBase", tmp_path:
 
 
 def test_objective_data_and_reference_must_fit(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
-    from trainers.loop import train
-
     answers, both, judged = (dataset(tokenizer, signal) for signal in ("nothing", "pair", "score"))
     model = tiny_llama(tokenizer)
     with pytest.raises(UserError, match="'dpo' needs reference log-probs: give the step a reference"):
         train(train_spec("dpo"), model, both, None, tmp_path)
-    with pytest.raises(UserError, match="'dpo' learns from pairs, the dataset holds single answers"):
+    with pytest.raises(UserError, match="'fsft-logit' needs the reference's values"):
+        train(train_spec("fsft-logit"), model, answers, compute_reference(model, answers, 1000), tmp_path)
+    liked = dataset(tokenizer, "binary")
+    with pytest.raises(UserError, match="'kto' needs mismatched answers: give the step a set of them"):
+        train(train_spec("kto"), model, liked, compute_reference(model, liked, 1000), tmp_path)
+    with pytest.raises(UserError, match=r"'dpo' learns from records of type pair, .* has the type demonstration"):
         run(train_spec("dpo"), model, answers, tmp_path)
-    with pytest.raises(UserError, match="'sft' learns from single answers, the dataset holds pairs"):
+    with pytest.raises(UserError, match=r"'sft' learns from records of type demonstration or document, .* type pair"):
         run(train_spec("sft"), model, both, tmp_path)
-    with pytest.raises(UserError, match="'sft' imitates every answer, and the dataset holds scored answers"):
+    with pytest.raises(UserError, match=r"'sft' learns from records of type demonstration .* has the type score"):
         run(train_spec("sft"), model, judged, tmp_path)
     with pytest.raises(UserError, match="a global batch of 5 responses splits a pair"):
         run(train_spec("dpo", global_batch=5), model, both, tmp_path)

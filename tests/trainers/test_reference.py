@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from results.errors import UserError
 from tests.trainers.tiny import random_set, tiny_llama
 from trainers.batches import collate, micro_batches
 from trainers.logprobs import chosen_logprobs
-from trainers.reference import gather_reference, load_reference, reference_logprobs, save_reference
+from trainers.reference import Reference, compute_reference, gather
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ TOKENS = random_set([9, 17, 4, 12, 2, 30, 21, 8], paired=True)
 
 def test_equals_a_forward_pass_of_each_row(tokenizer: "PreTrainedTokenizerBase") -> None:
     model = tiny_llama(tokenizer)
-    logprobs = reference_logprobs(model, TOKENS, max_tokens=50)
+    logprobs = compute_reference(model, TOKENS, max_tokens=50).logprobs
     assert logprobs.dtype == np.float32
     assert logprobs.shape == TOKENS.ids.shape
     assert (logprobs[TOKENS.supervised] < 0).all()
@@ -37,7 +38,7 @@ def test_equals_a_forward_pass_of_each_row(tokenizer: "PreTrainedTokenizerBase")
 
 def test_reports_rows_done(tokenizer: "PreTrainedTokenizerBase") -> None:
     reports: list[tuple[int, int]] = []
-    reference_logprobs(tiny_llama(tokenizer), TOKENS, 50, lambda done, total: reports.append((done, total)))
+    compute_reference(tiny_llama(tokenizer), TOKENS, 50, report=lambda done, total: reports.append((done, total)))
     assert reports[-1] == (8, 8)
     assert reports == sorted(reports)
 
@@ -47,18 +48,18 @@ def test_a_supervised_token_without_a_value_is_an_error(tokenizer: "PreTrainedTo
     with torch.no_grad():
         model.get_input_embeddings().weight[int(TOKENS.ids[3])] = torch.nan  # type: ignore[operator]
     with pytest.raises(RuntimeError, match="supervised tokens have no reference log-prob"):
-        reference_logprobs(model, TOKENS, max_tokens=50)
+        compute_reference(model, TOKENS, max_tokens=50)
 
 
 def test_computed_in_the_precision_of_the_training_that_reads_it(tokenizer: "PreTrainedTokenizerBase") -> None:
     model = tiny_llama(tokenizer)
-    half = reference_logprobs(model, TOKENS, 50, precision="bf16")
+    half = compute_reference(model, TOKENS, 50, precision="bf16").logprobs
     batch = collate(TOKENS, [0, 1])
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         policy = chosen_logprobs(model, batch.ids, batch.mask)
     assert half.dtype == np.float32
-    to_half = (policy - gather_reference(half, TOKENS, batch)).abs().sum()
-    to_full = (policy - gather_reference(reference_logprobs(model, TOKENS, 50), TOKENS, batch)).abs().sum()
+    to_half = (policy - gather(half, TOKENS, batch)).abs().sum()
+    to_full = (policy - gather(compute_reference(model, TOKENS, 50).logprobs, TOKENS, batch)).abs().sum()
     assert to_half < to_full / 5
 
 
@@ -67,7 +68,7 @@ def test_gathered_values_stand_at_the_tokens_of_a_micro_batch(limit: int) -> Non
     # each supervised token's value is its own place in the dataset, so that a misplaced one shows
     logprobs = np.where(TOKENS.supervised, -np.arange(len(TOKENS.ids)), 0).astype(np.float32)
     for batch in micro_batches(TOKENS, np.arange(TOKENS.rows), limit):
-        values = gather_reference(logprobs, TOKENS, batch)
+        values = gather(logprobs, TOKENS, batch)
         assert values.shape == batch.ids.shape
         assert torch.equal(values != 0, batch.mask)
         for i, row in enumerate(batch.rows):
@@ -76,14 +77,32 @@ def test_gathered_values_stand_at_the_tokens_of_a_micro_batch(limit: int) -> Non
             assert TOKENS.ids[places.numpy()].tolist() == batch.ids[i][batch.mask[i]].tolist()
 
 
-def test_saved_and_loaded(tmp_path: Path) -> None:
-    logprobs = np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0))
-    save_reference(logprobs, tmp_path)
-    assert np.array_equal(load_reference(tmp_path, TOKENS), logprobs)
+PLAIN = np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0))
+
+
+@pytest.mark.parametrize("values", [None, 2 * PLAIN])
+def test_saved_and_loaded(tmp_path: Path, values: NDArray[np.float32] | None) -> None:
+    Reference(PLAIN, values).save(tmp_path)
+    loaded = Reference.load(tmp_path, TOKENS)
+    assert np.array_equal(loaded.logprobs, PLAIN)
+    assert loaded.values is None if values is None else np.array_equal(loaded.values, values)  # type: ignore[arg-type]
+
+
+def test_values_are_the_log_sum_exp_of_the_logits_before_each_token(tokenizer: "PreTrainedTokenizerBase") -> None:
+    model = tiny_llama(tokenizer)
+    found = compute_reference(model, TOKENS, max_tokens=50, values=True)
+    assert found.values is not None
+    np.testing.assert_array_equal(found.logprobs, compute_reference(model, TOKENS, max_tokens=50).logprobs)
+    for row in range(TOKENS.rows):
+        place = slice(TOKENS.offsets[row], TOKENS.offsets[row + 1])
+        with torch.no_grad():
+            logits = model(input_ids=torch.from_numpy(TOKENS.ids[place].astype(np.int64))[None]).logits[0]
+        expected = np.where(TOKENS.supervised[place][1:], logits.logsumexp(-1)[:-1].numpy(), 0)
+        np.testing.assert_allclose(found.values[place][1:], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("other", [random_set([9, 17]), random_set([30, 21, 12, 17, 9, 8, 4, 2])])
 def test_log_probs_of_another_dataset_are_refused(tmp_path: Path, other: TokenizedSet) -> None:
-    save_reference(np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0)), tmp_path)
+    Reference(PLAIN).save(tmp_path)
     with pytest.raises(UserError, match=r"belong to another dataset: they are of 103 tokens, .* this one has"):
-        load_reference(tmp_path, other)
+        Reference.load(tmp_path, other)

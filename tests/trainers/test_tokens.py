@@ -36,9 +36,9 @@ def same(one: TokenizedSet, other: TokenizedSet) -> bool:
     arrays = all(
         np.array_equal(getattr(one, name), getattr(other, name))
         and getattr(one, name).dtype == getattr(other, name).dtype
-        for name in ("ids", "supervised", "offsets", "score")
+        for name in ("ids", "supervised", "offsets", "score", "demonstration")
     )
-    return arrays and all(getattr(one, name) == getattr(other, name) for name in ("paired", "scored", "overlong"))
+    return arrays and (one.types, one.overlong) == (other.types, other.overlong)
 
 
 def test_rows_are_the_records_in_order(tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -48,13 +48,14 @@ def test_rows_are_the_records_in_order(tokenizer: "PreTrainedTokenizerBase") -> 
     for i, record in enumerate(records):
         assert row(tokens, i) == tuple(conversation_tokens(tokenizer, record.messages))
     assert tokens.lengths.sum() == len(tokens.ids) == len(tokens.supervised)
-    assert (tokens.paired, tokens.scored, tokens.overlong) == (False, False, 0)
+    assert tokens.types == {"demonstration"}
+    assert (tokens.paired, tokens.overlong) == (False, 0)
 
 
 def test_pairs_are_interleaved_chosen_then_rejected(tokenizer: "PreTrainedTokenizerBase") -> None:
     records = pairs(5)
     tokens = tokenize(tokenizer, records, max_length=200)
-    assert tokens.paired and not tokens.scored
+    assert tokens.paired and tokens.types == {"pair"}
     for i, record in enumerate(records):
         assert row(tokens, 2 * i) == tuple(response_tokens(tokenizer, record.prompt, record.chosen))
         assert row(tokens, 2 * i + 1) == tuple(response_tokens(tokenizer, record.prompt, record.rejected))
@@ -62,33 +63,43 @@ def test_pairs_are_interleaved_chosen_then_rejected(tokenizer: "PreTrainedTokeni
 
 
 @pytest.mark.parametrize(
-    ("record", "score", "is_judged"),
+    ("record", "score", "is_shown"),
     [
-        (Document(id="a", text="a bird"), 1.0, False),
-        (Demonstration(id="a", messages=(user("copy"), assistant("a bird"))), 1.0, False),
-        (BinaryFeedback(id="a", prompt=(user("copy"),), response="a bird", liked=True), 1.0, True),
-        (BinaryFeedback(id="a", prompt=(user("copy"),), response="a bird", liked=False), 0.0, True),
-        (ScoredResponse(id="a", prompt=(user("copy"),), response="a bird", score=0.25), 0.25, True),
+        (Document(id="a", text="a bird"), 1.0, True),
+        (Demonstration(id="a", messages=(user("copy"), assistant("a bird"))), 1.0, True),
+        (BinaryFeedback(id="a", prompt=(user("copy"),), response="a bird", liked=True), 1.0, False),
+        (BinaryFeedback(id="a", prompt=(user("copy"),), response="a bird", liked=False), 0.0, False),
+        (ScoredResponse(id="a", prompt=(user("copy"),), response="a bird", score=0.25), 0.25, False),
     ],
 )
 def test_score_of_each_kind_of_record(
-    tokenizer: "PreTrainedTokenizerBase", record: Record, score: float, is_judged: bool
+    tokenizer: "PreTrainedTokenizerBase", record: Record, score: float, is_shown: bool
 ) -> None:
     tokens = tokenize(tokenizer, [record], max_length=200)
     assert tokens.score.tolist() == [score]
-    assert tokens.scored is is_judged
+    assert tokens.types == {record.type}
+    assert tokens.demonstration.tolist() == [is_shown]
 
 
 def test_demonstrations_and_feedback_may_be_mixed(tokenizer: "PreTrainedTokenizerBase") -> None:
     tokens = tokenize(tokenizer, [*demonstrations(2), *feedback(3), *scored(1)], max_length=200)
-    assert tokens.rows == 6
-    assert tokens.scored
+    assert tokens.types == {"demonstration", "binary", "score"}
+    assert tokens.demonstration.tolist() == [True] * 2 + [False] * 4
+
+
+def test_demonstrations_may_stand_among_pairs(tokenizer: "PreTrainedTokenizerBase") -> None:
+    shown, compared = demonstrations(3), pairs(2)
+    tokens = tokenize(tokenizer, [shown[0], compared[0], *shown[1:], compared[1]], max_length=200)
+    assert tokens.types == {"demonstration", "pair"}
+    assert tokens.demonstration.tolist() == [True, False, False, True, True, False, False]
+    assert tokens.score.tolist() == [1, 1, 0, 1, 1, 1, 0]
+    assert row(tokens, 6) == tuple(response_tokens(tokenizer, compared[1].prompt, compared[1].rejected))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_pairs_do_not_mix_with_others(tokenizer: "PreTrainedTokenizerBase", reverse: bool) -> None:
-    records: list[Record] = [*demonstrations(2), *pairs(2)]
-    with pytest.raises(UserError, match="mixes pairs with records of type demonstration: give pairs a dataset"):
+def test_pairs_do_not_mix_with_judged_answers(tokenizer: "PreTrainedTokenizerBase", reverse: bool) -> None:
+    records: list[Record] = [*scored(2), *demonstrations(1), *pairs(2)]
+    with pytest.raises(UserError, match="mixes pairs with records of type score: beside pairs there may be demonstr"):
         tokenize(tokenizer, records[::-1] if reverse else records, max_length=200)
 
 
@@ -151,10 +162,10 @@ def test_a_set_with_a_supervised_first_token_cannot_be_made() -> None:
         TokenizedSet(**{**tokens.__dict__, "supervised": np.ones_like(tokens.supervised)})
 
 
-SETS: Sequence[list[Record]] = [[*demonstrations(7)], [*pairs(7)], [*scored(7)]]
+SETS: Sequence[list[Record]] = [[*demonstrations(7)], [*pairs(7)], [*scored(7)], [*demonstrations(3), *pairs(3)]]
 
 
-@pytest.mark.parametrize("records", SETS, ids=["demonstrations", "pairs", "scored"])
+@pytest.mark.parametrize("records", SETS, ids=["demonstrations", "pairs", "scored", "both"])
 def test_a_saved_set_comes_back_and_is_written_in_the_same_bytes(
     tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, records: list[Record]
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainers.chat import load_tokenizer
 from trainers.models import random_llama
-from trainers.records import BinaryFeedback, Demonstration, Message, PreferencePair, ScoredResponse
+from trainers.records import BinaryFeedback, Demonstration, Message, PreferencePair, RecordType, ScoredResponse
 from trainers.spec import LlamaShape
 from trainers.tokens import TokenizedSet
 
@@ -114,8 +114,14 @@ def feedback(count: int, seed: int = 0) -> list[BinaryFeedback]:
     ]
 
 
-def random_set(lengths: Sequence[int], *, paired: bool = False, seed: int = 0, vocabulary: int = 260) -> TokenizedSet:
-    """Random tokens in rows of these lengths (2 at least); of each, a random tail is supervised."""
+def random_set(
+    lengths: Sequence[int], *, paired: bool = False, shown: int = 0, seed: int = 0, vocabulary: int = 260
+) -> TokenizedSet:
+    """Random tokens in rows of these lengths (2 at least); of each, a random tail is supervised.
+
+    shown: how many of the first rows of a paired set are demonstrations
+    """
+    types: frozenset[RecordType] = frozenset({"pair"} if paired else {"demonstration"})
     rng = np.random.default_rng(seed)
     rows = [np.arange(length) >= rng.integers(1, length) for length in lengths]
     return TokenizedSet(
@@ -123,7 +129,7 @@ def random_set(lengths: Sequence[int], *, paired: bool = False, seed: int = 0, v
         supervised=np.concatenate(rows),
         offsets=np.cumsum([0, *lengths], dtype=np.int64),
         score=rng.random(len(lengths)).astype(np.float32),
-        paired=paired,
-        scored=False,
+        demonstration=np.arange(len(lengths)) < (shown if paired else len(lengths)),
+        types=types,
         overlong=0,
     )

@@ -4,14 +4,16 @@ import ast
 import hashlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from results.errors import UserError
 from trainers.objectives.responses import Loss, Responses
+from trainers.records import RecordType
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +23,14 @@ __all__ = ["Loss", "LossFunction", "Objective", "Provenance", "Responses", "Sett
 Signal = Literal["nothing", "pair", "binary", "score", "mixed"]
 Unit = Literal["token", "sequence", "pair"]
 Provenance = Literal["read", "derived"]
+# The record types that an objective of each signal can learn from.
+LEARNS_FROM: Mapping[Signal, tuple[RecordType, ...]] = {
+    "nothing": ("demonstration", "document"),
+    "pair": ("pair",),
+    "binary": ("binary",),
+    "score": ("score", "binary", "demonstration"),
+    "mixed": ("demonstration", "pair"),
+}
 _PACKAGE = "trainers.objectives"
 _SKELETON = {f"{_PACKAGE}.contract", f"{_PACKAGE}.registry"}  # they describe objectives and compute nothing of them
 
@@ -69,6 +79,15 @@ class Objective:
 
     def __call__(self, responses: Responses, settings: Settings) -> Loss:
         return self.function(responses, settings)
+
+    def check_records(self, types: Iterable[RecordType]) -> None:
+        """Raises UserError where the objective cannot learn from one of these record types."""
+        wanted = LEARNS_FROM[self.signal]
+        if other := sorted(set(types).difference(wanted)):
+            raise UserError(
+                f"objective {self.name!r} learns from records of type {' or '.join(wanted)}, "
+                f"and the dataset has the type {', '.join(other)}"
+            )
 
     @property
     def summary(self) -> str:

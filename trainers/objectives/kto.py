@@ -42,7 +42,7 @@ def reference_point(responses: Responses) -> "Tensor":
 def kto(responses: Responses, settings: KtoSettings) -> Loss:
     """Prospect-theoretic loss of a liked or disliked answer, an item an answer.
 
-    The mismatched answers are fixed data (trainers.objectives.mismatch), not a rotation of the batch: the batch may be
+    The mismatched answers are fixed data (trainers.mismatch), not a rotation of the batch: the batch may be
     shuffled and cut at will, and z is one number for the whole global batch.
     """
     liked = responses.labels().bool()

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+_COUNTS = ("step", "responses", "items", "supervised_tokens")
+_MEASURES = ("loss", "nll", "gradient_norm", "learning_rate", "tokens_per_second")
+RESERVED = frozenset((*_COUNTS, *_MEASURES))  # what the loop logs of every step, whatever the objective
+
 
 @dataclass(frozen=True)
 class Responses:
@@ -86,9 +90,13 @@ class Loss:
 
     The loop divides by the item count of the whole global batch, over all micro-batches and devices, so that an
     objective never averages by itself. `metrics` are sums over the same items, without gradient; `clamped` counts the
-    items in which a bound replaced the formula.
+    items in which a bound replaced the formula. Raises ValueError for a metric with a name that the loop's log has.
     """
 
     total: "Tensor"
     items: "Tensor | int"
     metrics: Mapping[str, "Tensor"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if taken := sorted(RESERVED.intersection(self.metrics)):
+            raise ValueError(f"a metric is called {taken[0]!r}, which the training log has already: rename it")
