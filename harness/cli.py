@@ -28,8 +28,21 @@ app = typer.Typer(
 
 app.add_typer(cli_objectives.app, name="objectives")
 
+
+def _folder(home: Path) -> Path:
+    if home.exists() and not home.is_dir():
+        raise UserError(f"--home {home}: is a file, and a folder is wanted")
+    return home
+
+
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="BRIDGEBENCH_HOME", help="Folder of artifacts, store and reports.")
+    Path,
+    typer.Option(
+        "--home",
+        envvar="BRIDGEBENCH_HOME",
+        help="Folder of artifacts, store and reports.",
+        callback=_folder,
+    ),
 ]
 ProfileArgument = Annotated[str, typer.Argument(help="A profile that comes with bridgebench, or a .yaml file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

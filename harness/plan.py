@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.artifacts import folder_digest
+from harness.hub import HubKind, commit
 from harness.kinds import BASE, BOARDS, DATA, GENERATE, JUDGE, MISMATCH, PROBES, REFERENCE, TOKENIZER, TRAIN, WIN_RATE
 from harness.kinds import WORLD as WORLD_KIND
 from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
@@ -26,7 +27,7 @@ from trainers.datasets.sources import expand
 from trainers.objectives import find_objective
 from trainers.spec import TrainSpec
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+LOCAL = ("/", ".", "~", "$")  # begins a path, never a hub id
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def make_plan(profile: Profile, methods: Iterable[str] | None = None) -> Plan:
 class _Planner:
     profile: Profile
     _stages: dict[str, Stage] = field(default_factory=dict)
+    _given: dict[Path, External] = field(default_factory=dict)
 
     def plan(self, methods: tuple[str, ...]) -> Plan:
         base = Arm("base", self.profile.seeds[0], 0, self.base, self.scores(Produced(self.base, "model"), "base"))
@@ -113,38 +115,49 @@ class _Planner:
         location = Path(expand(path))
         if not location.exists():
             raise UserError(f"{path}: no such file or folder")
-        return External(location, file_digest(location) if location.is_file() else folder_digest(location))
+        if location not in self._given:
+            content = file_digest(location) if location.is_file() else folder_digest(location)
+            self._given[location] = External(location, content)
+        return self._given[location]
+
+    def hub_or_place(self, name: str, revision: str | None, kind: HubKind) -> Input | str:
+        """What a hub id or a local folder stands for: the folder, by its content, or the commit on the hub."""
+        if Path(expand(name)).is_dir() or name.startswith(LOCAL):
+            return self.place(name)
+        return commit(name, revision, kind)
 
     def sources(self, dataset: Dataset) -> tuple[tuple[SourceView, ...], dict[str, Input]]:
         views, inputs = [], {}
         for i, source in enumerate(dataset.sources):
-            fields = source.model_dump(exclude={"file"})
-            if source.file is not None:
-                inputs[f"source{i}"] = self.place(source.file)
-                fields["input"] = f"source{i}"
-            views.append(SourceView(**fields))
+            fields = source.model_dump(exclude={"file", "hub", "revision"})
+            if source.hub is None:
+                found: Input | str = self.place(str(source.file))
+            else:
+                found = self.hub_or_place(source.hub, source.revision, "dataset")
+            if isinstance(found, str):
+                views.append(SourceView(**fields, hub=source.hub, revision=found))
+            else:
+                inputs[f"source{i}"] = found
+                views.append(SourceView(**fields, input=f"source{i}"))
         return tuple(views), inputs
 
     @cached_property
     def tokenizer(self) -> Input:
         wanted = self.profile.base.tokenizer
         if self.profile.base.checkpoint is not None:
-            return Produced(self.base, "model")
+            return Produced(self.base, "tokenizer")
         if isinstance(wanted, str):
             return self.place(wanted)
+        probes = self.profile.suites.probes
+        held_out = (probes.demonstrations, probes.pairs) if probes else ()
         views: list[SourceView] = []
         inputs: dict[str, Input] = {}
         for name, dataset in self.profile.data.items():
-            for view, item in zip(*self._flat(dataset), strict=True):
-                inputs[f"{name}.{view.input}"] = item
-                views.append(view.model_copy(update={"input": f"{name}.{view.input}"}))
+            own, given = self.sources(dataset) if name not in held_out else ((), {})
+            inputs |= {f"{name}.{place}": item for place, item in given.items()}
+            views += [view.model_copy(update={"input": view.input and f"{name}.{view.input}"}) for view in own]
         spec = TokenizerSpec(vocabulary=wanted or 0, sources=tuple(views))
         return Produced(self.add(Stage(TOKENIZER, spec, inputs, label="tokenizer")))
-
-    def _flat(self, dataset: Dataset) -> tuple[list[SourceView], list[Input]]:
-        views, inputs = self.sources(dataset)
-        local = [view for view in views if view.input is not None]
-        return local, [inputs[str(view.input)] for view in local]
 
     def data(self, dataset: Dataset, label: str) -> Stage:
         views, inputs = self.sources(dataset)
@@ -155,12 +168,11 @@ class _Planner:
     def base(self) -> Stage:
         source = self.profile.base
         if source.checkpoint is not None or source.shape is None:
-            folder = Path(expand(str(source.checkpoint)))
-            local = folder.is_dir()
-            hub = None if local else source.checkpoint
-            checkpoint = BaseSpec(base=Checkpoint(hub=hub, revision=source.revision))
-            inputs = {"checkpoint": self.place(str(source.checkpoint))} if local else {}
-            return self.add(Stage(BASE, checkpoint, inputs, label="base"))
+            name = str(source.checkpoint)
+            found = self.hub_or_place(name, source.revision, "model")
+            checkpoint = Checkpoint(hub=name, revision=found) if isinstance(found, str) else Checkpoint()
+            inputs = {} if isinstance(found, str) else {"checkpoint": found}
+            return self.add(Stage(BASE, BaseSpec(base=checkpoint), inputs, label="base"))
         if source.pretrain is None:
             spec = BaseSpec(base=Random(shape=source.shape, init_seed=source.seed))
             return self.add(Stage(BASE, spec, {"tokenizer": self.tokenizer}, label="base"))
@@ -205,7 +217,7 @@ class _Planner:
         training = TrainSpec(
             objective=step.objective,
             objective_digest=objective.digest,
-            settings=step.settings,
+            settings=objective.settings.model_validate(step.settings).model_dump(mode="json"),
             learning_rate=step.learning_rate,
             budget=budget,
             optimizer=self.profile.optimizer,

@@ -15,20 +15,21 @@ from trainers.datasets.sources import Source
 from trainers.spec import AdamW, Budget, LlamaShape, Precision
 
 WORLD = "world:"  # begins a path inside the microworld's files
+SMALLEST_VOCABULARY = 512  # the bytes, the special tokens, and something to learn
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 Positive = Annotated[int, Field(gt=0)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Dataset(_Frozen):
     """Sources put after each other. Records of more than `max_length` tokens are dropped and counted."""
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
-    max_length: Positive
+    max_length: Annotated[int, Field(gt=1)]
 
 
 class BaseModelSource(_Frozen):
@@ -41,7 +42,7 @@ class BaseModelSource(_Frozen):
     checkpoint: str | None = None
     revision: str | None = None
     shape: LlamaShape | None = None
-    tokenizer: str | Positive | None = None
+    tokenizer: str | Annotated[int, Field(ge=SMALLEST_VOCABULARY)] | None = None
     pretrain: "Pretraining | None" = None
     seed: int = 0
 
@@ -51,6 +52,10 @@ class BaseModelSource(_Frozen):
             raise ValueError("a base has either a 'checkpoint' or a 'shape'")
         if self.shape is not None and self.tokenizer is None:
             raise ValueError("a base with a 'shape' needs a 'tokenizer'")
+        if self.checkpoint is not None and (self.tokenizer is not None or self.pretrain is not None):
+            raise ValueError("a base with a 'checkpoint' has a tokenizer and was trained: leave both out")
+        if self.checkpoint is None and self.revision is not None:
+            raise ValueError("a 'revision' belongs to a 'checkpoint'")
         return self
 
 
@@ -129,7 +134,7 @@ class Profile(_Frozen):
 
     name: Name
     title: str
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     world: WorldSpec | None = None
     base: BaseModelSource
     data: dict[Name, Dataset]
@@ -174,6 +179,9 @@ def load_profile(path: Path) -> Profile:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UserError(f"{path.name}: {line}{error.problem}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path.name}: cannot be read as YAML in UTF-8: {reason}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path.name}: a profile is a mapping with name, seeds, base, data, methods …")
     try:

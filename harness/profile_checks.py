@@ -1,13 +1,22 @@
 """What one part of a profile says of another: names that must exist, budgets that must match."""
 
 from collections.abc import Iterable
+from math import inf
 
 from pydantic import ValidationError
 
-from harness.profile import WORLD, Profile, Step, explain
+from harness.profile import WORLD, Dataset, Profile, Step, explain
 from results.errors import UserError
-from trainers.datasets import check_source
+from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective
+from trainers.records import RecordType
+
+# What the suites of bridgebench itself score; the columns of a board are those of its lm-eval tasks.
+COLUMNS = {
+    "alpaca_eval": ("win_rate", "average_length", "termination_rate", "average_tokens"),
+    "probes": ("held_out_nll", "kl_to_base", "pair_accuracy"),
+    "training": ("clamped_items",),
+}
 
 
 def check_profile(profile: Profile) -> None:
@@ -18,6 +27,8 @@ def check_profile(profile: Profile) -> None:
     _check_methods(profile)
     _check_comparisons(profile)
     _check_suites(profile)
+    _check_context(profile)
+    _check_leaderboard(profile)
 
 
 def _known(name: str, among: Iterable[str], where: str, kind: str) -> None:
@@ -32,10 +43,15 @@ def _check_seeds(profile: Profile) -> None:
         raise UserError(f"seeds: {twice} stands twice")
 
 
-def _check_data(profile: Profile) -> None:
+def _datasets(profile: Profile) -> dict[str, Dataset]:
+    """Every dataset by its place in the profile."""
     pretrain = profile.base.pretrain
-    places = {f"data.{name}": dataset for name, dataset in profile.data.items()}
-    for where, dataset in (places | ({"base.pretrain.data": pretrain.data} if pretrain else {})).items():
+    named = {f"data.{name}": dataset for name, dataset in profile.data.items()}
+    return named | ({"base.pretrain.data": pretrain.data} if pretrain else {})
+
+
+def _check_data(profile: Profile) -> None:
+    for where, dataset in _datasets(profile).items():
         for i, source in enumerate(dataset.sources):
             try:
                 check_source(source)
@@ -69,29 +85,100 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
         objective.settings.model_validate(step.settings)
     except ValidationError as error:
         raise UserError(f"{where}.settings.{explain(error, step.settings)}") from None
+    types = _record_types(profile.data[step.data])
+    try:
+        objective.check_records(types)
+    except UserError as error:
+        raise UserError(f"{where}.data: {error}") from None
     batch = profile.budgets[step.budget].global_batch
-    if objective.signal == "pair" and batch % 2:
+    if "pair" in types and batch % 2:
         raise UserError(f"budgets.{step.budget}.global_batch: {batch} is odd, and a pair is two responses")
+
+
+def _record_types(dataset: Dataset) -> set[RecordType]:
+    """The record types that are known before anything is read."""
+    return {kind for source in dataset.sources if (kind := record_type(source)) is not None}
 
 
 def _check_comparisons(profile: Profile) -> None:
     for name, methods in profile.comparisons.items():
         for method in methods:
             _known(method, profile.methods, f"comparisons.{name}", "method")
-        totals = {method: profile.responses(method) for method in methods}
-        if len(set(totals.values())) > 1:
-            stated = ", ".join(f"{method} {total}" for method, total in totals.items())
-            raise UserError(f"comparisons.{name}: budgets are not matched; responses seen: {stated}")
+        for what, seen in (
+            ("responses seen", {method: str(profile.responses(method)) for method in methods}),
+            ("batch, schedule and warm-up", {method: _schedules(profile, method) for method in methods}),
+        ):
+            if len(set(seen.values())) > 1:
+                stated = ", ".join(f"{method} {value}" for method, value in seen.items())
+                raise UserError(f"comparisons.{name}: budgets are not matched; {what}: {stated}")
+
+
+def _schedules(profile: Profile, method: str) -> str:
+    """How the steps of a method spend their budgets; one text where all do it alike."""
+    budgets = [profile.budgets[step.budget] for step in profile.steps(method)]
+    return " then ".join(dict.fromkeys(f"{b.global_batch} {b.schedule} {b.warmup:g}" for b in budgets))
 
 
 def _check_suites(profile: Profile) -> None:
-    _known(profile.leaderboard.baseline, ["base", *profile.methods], "leaderboard.baseline", "method")
     probes = profile.suites.probes
-    for name in filter(None, (probes.demonstrations, probes.pairs) if probes else ()):
-        _known(name, profile.data, "suites.probes", "dataset")
-        users = [method for method in profile.methods if name in {step.data for step in profile.steps(method)}]
-        if users:
-            raise UserError(f"suites.probes: {name!r} must be held out, and method {users[0]!r} trains on it")
+    if probes is None:
+        return
+    for role, name, wanted in (
+        ("demonstrations", probes.demonstrations, "demonstration"),
+        ("pairs", probes.pairs, "pair"),
+    ):
+        if name is None:
+            continue
+        where = f"suites.probes.{role}"
+        _known(name, profile.data, where, "dataset")
+        if other := sorted(_record_types(profile.data[name]) - {wanted}):
+            raise UserError(f"{where}: dataset {name!r} has records of type {other[0]}, and {wanted} is wanted")
+        _check_held_out(profile, name, where)
+
+
+def _check_held_out(profile: Profile, held_out: str, where: str) -> None:
+    used = {step.data: method for method in profile.methods for step in profile.steps(method)}
+    if held_out in used:
+        raise UserError(f"{where}: {held_out!r} must be held out, and method {used[held_out]!r} trains on it")
+    for place, dataset in _datasets(profile).items():
+        trained = place == "base.pretrain.data" or place.removeprefix("data.") in used
+        for one in dataset.sources if trained else ():
+            if any(_overlap(one, other) for other in profile.data[held_out].sources):
+                raise UserError(
+                    f"{where}: {held_out!r} must be held out, and {place} has rows of {one.name} that it has"
+                )
+
+
+def _overlap(one: Source, other: Source) -> bool:
+    """Whether two sources take some of the same rows of one file."""
+    if (one.file, one.hub, one.split, one.config) != (other.file, other.hub, other.split, other.config):
+        return False
+    ends = [source.skip + (inf if source.limit is None else source.limit) for source in (one, other)]
+    return max(one.skip, other.skip) < min(ends)
+
+
+def _check_context(profile: Profile) -> None:
+    """What is longer than the model's context would fail only when it is met."""
+    shape, suite = profile.base.shape, profile.suites.alpaca_eval
+    for where, dataset in _datasets(profile).items() if shape else ():
+        if shape and dataset.max_length > shape.context:
+            raise UserError(f"{where}.max_length: {dataset.max_length} is more than base.shape.context={shape.context}")
+    if shape and suite and suite.sampling.max_new_tokens >= shape.context:
+        raise UserError(
+            f"suites.alpaca_eval.sampling.max_new_tokens: {suite.sampling.max_new_tokens} leaves no room for a prompt "
+            f"in base.shape.context={shape.context}"
+        )
+
+
+def _check_leaderboard(profile: Profile) -> None:
+    wanted, suites = profile.leaderboard, profile.suites
+    _known(wanted.baseline, ["base", *profile.methods], "leaderboard.baseline", "method")
+    there = {name: columns for name, columns in COLUMNS.items() if getattr(suites, name, None) or name == "training"}
+    known = [f"{name}/{column}" for name, columns in there.items() for column in columns]
+    for where, column in [("main", wanted.main), *(("columns", column) for column in wanted.columns)]:
+        of_a_board = column.partition("/")[0] not in COLUMNS and suites.boards is not None
+        if not of_a_board:
+            _known(column, known, f"leaderboard.{where}", "column")
 
 
 def _check_world(profile: Profile) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints inside a training run: all that the next step reads, so that a resumed run gives the same weights."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,10 @@ _WEIGHT, _COUNT = "weight", "step"  # a weight's own tensor, and AdamW's count o
 
 
 def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int) -> None:
-    """Writes the state before `step` to `folder`-`step`, then drops older ones; a kill leaves the old or the new one.
+    """Writes the state before `step` to `folder`-`step`, then drops older ones.
 
-    Frozen weights are not written: they are those that training starts from.
+    A kill, or the loss of power, leaves the old or the new one. Frozen weights are not written: they are those that training
+    starts from.
     """
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -27,11 +29,23 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int)
             tensors |= {f"{part}/{name}": tensor for part, tensor in state.items()}
     save_file(tensors, fresh / "state.safetensors")
     (fresh / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
+    for written in (*fresh.iterdir(), fresh):
+        _to_disk(written)
     final = folder.with_name(f"{folder.name}-{step:09d}")
     fresh.replace(final)
+    _to_disk(final.parent)
     for old in folder.parent.glob(f"{folder.name}-*"):
         if old != final:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Returns when a file's content, or the names in a folder, outlast the loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @torch.no_grad()

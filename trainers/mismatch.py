@@ -53,6 +53,7 @@ def mismatched_set(tokens: TokenizedSet, max_length: int, seed: int) -> Tokenize
         offsets=np.cumsum([0, *map(len, supervised)], dtype=np.int64),
         score=tokens.score[partners],
         overlong=0,
+        ties=0,
     )
 
 

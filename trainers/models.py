@@ -66,6 +66,12 @@ def save_model(model: "PreTrainedModel", tokenizer_folder: Path, out: Path) -> N
     """Writes a complete checkpoint: weights and config from the model, tokenizer files copied byte for byte."""
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out, safe_serialization=True)
-    for file in sorted(tokenizer_folder.iterdir()):
+    copy_tokenizer(tokenizer_folder, out)
+
+
+def copy_tokenizer(folder: Path, out: Path) -> None:
+    """Copies what a checkpoint folder holds beside the weights and the model's configuration."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix not in _WEIGHT_SUFFIXES and file.name not in _MODEL_FILES:
             shutil.copyfile(file, out / file.name)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from results.errors import UserError
 from trainers.chat import Tokens, conversation_tokens, document_tokens, response_tokens
+from trainers.datasets.views import is_tie
 from trainers.records import (
     BinaryFeedback,
     Demonstration,
@@ -41,6 +42,7 @@ class TokenizedSet:
     types:         the record types that the rows come from. Of a pair, the chosen answer stands directly before the
                    rejected one; beside pairs there are demonstrations at most
     overlong:      records dropped for being longer than the limit
+    ties:          pairs dropped for equal scores: neither of their answers is preferred
     """
 
     ids: NDArray[np.int32]
@@ -50,6 +52,7 @@ class TokenizedSet:
     demonstration: NDArray[np.bool_]
     types: frozenset[RecordType]
     overlong: int
+    ties: int
 
     def __post_init__(self) -> None:
         if self.supervised[self.offsets[:-1]].any():
@@ -83,6 +86,7 @@ class TokenizedSet:
             "tokens": len(self.ids),
             "supervised_tokens": self.supervised_tokens,
             "overlong_records_dropped": self.overlong,
+            "ties_dropped": self.ties,
             "types": sorted(self.types),
         }
         (folder / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
@@ -98,13 +102,15 @@ class TokenizedSet:
             **{name: arrays[name] for name in _ARRAYS},
             types=frozenset(counts["types"]),
             overlong=counts["overlong_records_dropped"],
+            ties=counts["ties_dropped"],
         )
 
 
 def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], max_length: int) -> TokenizedSet:
     """Tokenises records: demonstrations with pairs, or anything with one answer a record.
 
-    A record longer than `max_length` tokens is dropped and counted, never cut: a cut answer has lost its EOS.
+    A record longer than `max_length` tokens is dropped and counted, never cut: a cut answer has lost its EOS. So is a
+    pair of equal scores: whichever answer were called chosen, it would be a preference that nobody had.
     Raises UserError for a mix of pairs and judged answers, a record with nothing to learn, or where no record is left.
     """
     ids: list[NDArray[np.int32]] = []
@@ -112,8 +118,11 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
     scores: list[float] = []
     demonstration: list[bool] = []
     types: set[RecordType] = set()
-    overlong = 0
+    overlong = ties = 0
     for record, answers in _tokenized(tokenizer, records):
+        if is_tie(record):
+            ties += 1
+            continue
         if any(len(tokens.ids) > max_length for tokens, _ in answers):
             overlong += 1
             continue
@@ -133,7 +142,10 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
             scores.append(score)
             demonstration.append(isinstance(record, Demonstration | Document))
     if not ids:
-        raise UserError(f"nothing to learn from: all {overlong} records are longer than max_length={max_length} tokens")
+        raise UserError(
+            f"nothing to learn from: of all records {overlong} are longer than max_length={max_length} tokens and "
+            f"{ties} are pairs whose answers have equal scores"
+        )
     return TokenizedSet(
         ids=np.concatenate(ids),
         supervised=np.concatenate(supervised),
@@ -142,6 +154,7 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", records: Iterable[Record], ma
         demonstration=np.asarray(demonstration, np.bool_),
         types=frozenset(types),
         overlong=overlong,
+        ties=ties,
     )
 
 

@@ -37,7 +37,7 @@ class Random(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """A local folder (input `checkpoint`), or a hub id at a revision."""
+    """A local folder (input `checkpoint`), or a hub id at a commit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,10 +55,13 @@ class BaseSpec(BaseModel):
 
 
 def run(spec: BaseSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
-    """Writes model/, a complete checkpoint folder."""
+    """Writes model/, a complete checkpoint folder; of a given one also tokenizer/, which other weights may share."""
+    from trainers.models import copy_tokenizer
+
     match spec.base:
         case Checkpoint():
             _copy_checkpoint(spec.base, inputs.get("checkpoint"), out / "model")
+            copy_tokenizer(out / "model", out / "tokenizer")
             return None
         case Random():
             return _from_scratch(spec.base, None, inputs, out, runtime)

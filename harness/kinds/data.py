@@ -46,10 +46,12 @@ def load(views: Iterable[SourceView], inputs: Mapping[str, Path]) -> "Loaded":
     """The records of all sources, one after another, with what was dropped and why."""
     from trainers.datasets import Source, concatenate, load_records
 
-    sources = [
-        Source(file=str(inputs[view.input]) if view.input else None, **view.model_dump(exclude={"input"}))
-        for view in views
-    ]
+    sources = []
+    for view in views:
+        fields = view.model_dump(exclude={"input"})
+        if view.input is not None:  # a folder in the hub's layout has splits, a file has none
+            fields["hub" if view.split else "file"] = str(inputs[view.input])
+        sources.append(Source(**fields))
     return concatenate([load_records(source) for source in sources])
 
 

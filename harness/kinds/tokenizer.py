@@ -25,12 +25,12 @@ class TokenizerSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    vocabulary: Annotated[int, Field(ge=512)]
+    vocabulary: Annotated[int, Field(gt=0)]
     sources: tuple[SourceView, ...]
 
 
 def run(spec: TokenizerSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes a tokenizer folder in the Hugging Face layout."""
+    """Writes a tokenizer folder in the Hugging Face layout. Inputs: the files that the sources name."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

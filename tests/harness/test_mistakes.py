@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.studies import BRIDGEBENCH, ROOT, Change, Command, edited, write_profile
+from harness.profile_checks import COLUMNS
+from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, Command, edited, write_profile
 from trainers.datasets.adapters import ADAPTERS
 from trainers.objectives import objectives
 
@@ -16,6 +17,9 @@ SFT = "sft: {steps: [{objective: sft, data: demonstrations, budget: short, learn
 DFT = "dft: {steps: [{objective: dft, data: demonstrations, budget: short, learning_rate: 1.0e-3}]}"
 ROWS = "world:ultrachat_200k/train_sft.jsonl"
 DATASETS = "demonstrations, preferences, held-out-demonstrations"
+SHAPE = edited()[edited().index('tokenizer: "world:tokenizer"') : edited().index("  pretrain:")].rstrip()
+BASE = edited()[edited().index("base:\n") : edited().index("data:\n  demonstrations")]
+KNOWN_COLUMNS = ", ".join(f"{suite}/{column}" for suite, columns in COLUMNS.items() for column in columns)
 NAME = "a name has small letters, digits and . + - only, and no sign comes first"
 
 
@@ -59,15 +63,43 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "name of a method": ([("  dft:", "  DFT low:")], f"methods.DFT low: 'DFT low': {NAME}"),
     "empty vocabulary": (
         [('tokenizer: "world:tokenizer"', "tokenizer: 0")],
-        "base.tokenizer: 0: input should be greater than 0",
+        "base.tokenizer: 0: input should be greater than or equal to 512",
     ),
     "two bases": (
         [('tokenizer: "world:tokenizer"', "checkpoint: somewhere")],
         "base: a base has either a 'checkpoint' or a 'shape'",
     ),
+    "tokenizer of a checkpoint": (
+        [(SHAPE, "checkpoint: somewhere")],
+        "base: a base with a 'checkpoint' has a tokenizer and was trained: leave both out",
+    ),
+    "heads": (
+        [("hidden: 32", "hidden: 30")],
+        "base.shape: hidden=30 is no multiple of twice heads=2, and every head needs an even width",
+    ),
+    "negative seed": (
+        [("seeds: [0, 1]", "seeds: [0, -1]")],
+        "seeds.1: -1: input should be greater than or equal to 0",
+    ),
+    "infinite learning rate": (
+        [("learning_rate: 1.0e-3", "learning_rate: .inf")],
+        "methods.sft.steps.0.learning_rate: inf: input should be a finite number",
+    ),
+    "infinite setting": (
+        [("{objective: dpo,", "{objective: dpo, settings: {beta: .inf},")],
+        "methods.sft+dpo.steps.1.settings.beta: inf: input should be a finite number",
+    ),
     "two places": (
         [(f'file: "{ROWS}"', f'file: "{ROWS}", hub: a/b')],
         "data.demonstrations.sources.0: a source has either 'file' or 'hub'",
+    ),
+    "row longer than the context": (
+        [("  demonstrations:\n    max_length: 128", "  demonstrations:\n    max_length: 512")],
+        "data.demonstrations.max_length: 512 is more than base.shape.context=256",
+    ),
+    "answer longer than the context": (
+        [("max_new_tokens: 16", "max_new_tokens: 256")],
+        "suites.alpaca_eval.sampling.max_new_tokens: 256 leaves no room for a prompt in base.shape.context=256",
     ),
     # --- YAML
     "key twice": (
@@ -112,6 +144,28 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         [("adapter: ultrachat,", "adapter: ultrachatt,")],
         f"data.demonstrations.sources.0: {ROWS}: unknown adapter 'ultrachatt'; there are {', '.join(ADAPTERS)}",
     ),
+    "no folder": (
+        [(BASE, "base: {checkpoint: ./models/mine}\n\n")],
+        "./models/mine: no such file or folder",
+    ),
+    "unknown main column": (
+        [("main: alpaca_eval/win_rate", "main: alpaca_eval/winrate")],
+        f"leaderboard.main: there is no column 'alpaca_eval/winrate'; there are {KNOWN_COLUMNS}",
+    ),
+    "pairs for demonstrations": (
+        [("objective: dft, data: demonstrations", "objective: dft, data: preferences")],
+        "methods.dft.steps.0.data: objective 'dft' learns from records of type demonstration or document, "
+        "and the dataset has the type pair",
+    ),
+    "demonstrations for pairs": (
+        [("data: preferences, budget", "data: demonstrations, budget")],
+        "methods.sft+dpo.steps.1.data: objective 'dpo' learns from records of type pair, "
+        "and the dataset has the type demonstration",
+    ),
+    "probe of the wrong kind": (
+        [("{demonstrations: held-out-demonstrations}", "{demonstrations: preferences}")],
+        "suites.probes.demonstrations: dataset 'preferences' has records of type pair, and demonstration is wanted",
+    ),
     "unknown baseline": (
         [("baseline: sft}", "baseline: stf}")],
         "leaderboard.baseline: there is no method 'stf'; there are base, sft, dft, sft+dpo",
@@ -120,6 +174,17 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "unmatched comparison": (
         [("[sft, dft]", "[sft, sft+dpo]")],
         "comparisons.instruction: budgets are not matched; responses seen: sft 64, sft+dpo 128",
+    ),
+    "unmatched batch": (
+        [
+            ("  short: {", "  wide: {responses: 64, global_batch: 32}\n  short: {"),
+            (
+                "objective: dft, data: demonstrations, budget: short",
+                "objective: dft, data: demonstrations, budget: wide",
+            ),
+        ],
+        "comparisons.instruction: budgets are not matched; batch, schedule and warm-up: "
+        "sft 16 cosine 0.1, dft 32 cosine 0.1",
     ),
     "broken batch": (
         [("responses: 64,", "responses: 70,")],
@@ -132,7 +197,12 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     # --- data
     "held-out set is trained on": (
         [("{demonstrations: held-out-demonstrations}", "{demonstrations: demonstrations}")],
-        "suites.probes: 'demonstrations' must be held out, and method 'sft' trains on it",
+        "suites.probes.demonstrations: 'demonstrations' must be held out, and method 'sft+dpo' trains on it",
+    ),
+    "held-out rows are trained on": (
+        [("world:ultrachat_200k/test_sft.jsonl", ROWS)],
+        "suites.probes.demonstrations: 'held-out-demonstrations' must be held out, and data.demonstrations has rows "
+        f"of {ROWS} that it has",
     ),
     "no world": (
         [(edited()[edited().index("world:\n") : edited().index("base:\n")], "")],
@@ -161,6 +231,23 @@ def test_an_empty_profile_is_told_what_one_is(tmp_path: Path, bridgebench: Comma
         wanted = "bridgebench: study.yaml: a profile is a mapping with name, seeds, base, data, methods …\n"
         ended = bridgebench("reproduce", str(tmp_path / "study.yaml"))
         assert (ended.code, ended.error) == (2, wanted)
+
+
+@pytest.mark.parametrize("text", ["title: caf\u00e9".encode("latin-1"), b"title: \x07"], ids=["latin-1", "bell"])
+def test_a_profile_that_is_no_text(text: bytes, tmp_path: Path, bridgebench: Command) -> None:
+    (tmp_path / "study.yaml").write_bytes(text)
+    ended = bridgebench("reproduce", str(tmp_path / "study.yaml"))
+    assert ended.code == 2
+    assert ended.error.startswith("bridgebench: study.yaml: cannot be read as YAML in UTF-8: ")
+    assert ended.error.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["reproduce", "leaderboard"])
+def test_a_home_that_is_a_file(verb: str, tmp_path: Path, bridgebench: Command) -> None:
+    (tmp_path / "file").write_text("")
+    ended = bridgebench(verb, str(TINY) if verb == "reproduce" else "tiny", "--home", str(tmp_path / "file"))
+    wanted = f"bridgebench: --home {tmp_path / 'file'}: is a file, and a folder is wanted\n"
+    assert (ended.code, ended.error) == (2, wanted)
 
 
 def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:

@@ -141,15 +141,15 @@ def test_a_checkpoint_of_the_users_is_an_input_by_content(tmp_path: Path) -> Non
     assert given.location == folder
     assert len(labels(made, "base")) == 1
     data = [stage for stage in made.stages if stage.kind.name == "data"]
-    assert {stage.inputs["tokenizer"] for stage in data} == {Produced(base, "model")}
+    assert {stage.inputs["tokenizer"] for stage in data} == {Produced(base, "tokenizer")}
 
 
-def test_a_checkpoint_on_the_hub_is_its_name_and_revision(tmp_path: Path) -> None:
+def test_a_checkpoint_on_the_hub_is_its_name_and_commit(tmp_path: Path) -> None:
     text = TINY.read_text()
     own = text[text.index("base:\n") : text.index("data:\n  demonstrations")]
     made = [
-        arm(plan(tmp_path, (own, f"base: {{checkpoint: some/model, revision: {revision}}}\n\n")), "base").model
-        for revision in ("abc", "abc", "def")
+        arm(plan(tmp_path, (own, f'base: {{checkpoint: some/model, revision: "{revision}"}}\n\n')), "base").model
+        for revision in ("0" * 40, "0" * 40, "1" * 40)
     ]
     assert made[0].inputs == {}
     assert made[0].id == made[1].id != made[2].id
@@ -161,5 +161,41 @@ def test_a_vocabulary_size_makes_a_tokenizer_of_the_studys_own_text(tmp_path: Pa
     assert set(tokenizer.inputs) == {
         "demonstrations.source0",
         "preferences.source0",
-        "held-out-demonstrations.source0",
+    }, "what is held out is no text to learn from"
+    (tmp_path / "more").mkdir()
+    added = '  remote: {max_length: 64, sources: [{adapter: alpaca, hub: some/rows, split: train, revision: "%s"}]}\n'
+    remote = plan(
+        tmp_path / "more",
+        ('tokenizer: "world:tokenizer"', "tokenizer: 600"),
+        ("  preferences:\n", f"{added % ('0' * 40)}  preferences:\n"),
+    )
+    (tokenizer,) = (stage for stage in remote.stages if stage.kind.name == "tokenizer")
+    assert [(view["input"], view["hub"]) for view in tokenizer.spec.model_dump()["sources"]] == [
+        ("demonstrations.source0", None),
+        (None, "some/rows"),
+        ("preferences.source0", None),
+    ]
+
+
+def test_a_local_folder_in_the_hubs_layout_is_its_content(tmp_path: Path) -> None:
+    world_file = 'file: "world:ultrachat_200k/train_sft.jsonl"'
+
+    def with_rows(folder: str, rows: str) -> Plan:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.jsonl").write_text(rows)
+        return plan(tmp_path, (world_file, f'hub: "{tmp_path / folder}", split: train'))
+
+    here, there, other = with_rows("here", "{}\n"), with_rows("there", "{}\n"), with_rows("other", "[]\n")
+    assert ids(here) == ids(there)
+    assert {kind for kind in ("world", "base", "data", "train") if ids(here, kind) != ids(other, kind)} == {
+        "data",
+        "train",
     }
+
+
+def test_settings_are_what_they_mean_and_not_how_they_are_written(tmp_path: Path) -> None:
+    made = [
+        ids(plan(tmp_path, ("{objective: dpo,", f"{{objective: dpo,{written}")), "train")
+        for written in ("", " settings: {beta: 0.1},", " settings: {beta: 1e-1},", " settings: {beta: 0.2},")
+    ]
+    assert made[0] == made[1] == made[2] != made[3]

@@ -109,6 +109,30 @@ def test_only_the_newest_checkpoint_is_kept_and_found(tokenizer: "PreTrainedToke
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000100"]
 
 
+def test_a_checkpoint_is_on_disk_before_it_has_its_name_and_has_its_name_before_the_old_one_goes(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=1)
+    synced: list[tuple[Path, set[str]]] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        synced.append((path.relative_to(tmp_path), {file.name for file in tmp_path.iterdir()}))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=2)
+    old, new = "checkpoint-000000001", "checkpoint-000000002"
+    *before, after = synced
+    fresh = Path("checkpoint.new")
+    assert {path for path, _ in before} == {fresh / "state.safetensors", fresh / "state.json", fresh}
+    assert before[-1][0] == fresh
+    assert all(names == {old, "checkpoint.new"} for _, names in before)
+    assert after == (Path("."), {old, new})
+
+
 def killed_run(tokenizer_folder: Path, folder: Path, place: str) -> None:
     """Trains in a process of its own, which is killed after step 7, or while it writes the checkpoint of that step."""
 

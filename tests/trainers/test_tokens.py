@@ -1,6 +1,7 @@
 """Tokenised sets: what becomes a row, what is dropped, and what comes back from disk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from tests.trainers.tiny import (
     user,
 )
 from trainers.chat import conversation_tokens, response_tokens
-from trainers.records import BinaryFeedback, Demonstration, Document, Record, ScoredResponse
+from trainers.records import BinaryFeedback, Demonstration, Document, PreferencePair, Record, ScoredResponse
 from trainers.tokens import TokenizedSet, tokenize
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def same(one: TokenizedSet, other: TokenizedSet) -> bool:
         and getattr(one, name).dtype == getattr(other, name).dtype
         for name in ("ids", "supervised", "offsets", "score", "demonstration")
     )
-    return arrays and (one.types, one.overlong) == (other.types, other.overlong)
+    return arrays and (one.types, one.overlong, one.ties) == (other.types, other.overlong, other.ties)
 
 
 def test_rows_are_the_records_in_order(tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -49,7 +50,7 @@ def test_rows_are_the_records_in_order(tokenizer: "PreTrainedTokenizerBase") -> 
         assert row(tokens, i) == tuple(conversation_tokens(tokenizer, record.messages))
     assert tokens.lengths.sum() == len(tokens.ids) == len(tokens.supervised)
     assert tokens.types == {"demonstration"}
-    assert (tokens.paired, tokens.overlong) == (False, 0)
+    assert (tokens.paired, tokens.overlong, tokens.ties) == (False, 0, 0)
 
 
 def test_pairs_are_interleaved_chosen_then_rejected(tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -121,9 +122,29 @@ def test_a_pair_is_dropped_whole(tokenizer: "PreTrainedTokenizerBase") -> None:
     assert (tokens.rows, tokens.overlong) == (2, 1)
 
 
+def tied(pair: PreferencePair) -> PreferencePair:
+    return pair.model_copy(update={"score_chosen": 4.0, "score_rejected": 4.0})
+
+
+def test_a_tie_is_dropped_and_counted_never_made_a_preference(tokenizer: "PreTrainedTokenizerBase") -> None:
+    one, tie, other, unscored = pairs(4)
+    preferred = other.model_copy(update={"score_chosen": 4.5, "score_rejected": 4.0})
+    tokens = tokenize(tokenizer, [one, tied(tie), preferred, unscored], max_length=200)
+    assert (tokens.ties, tokens.overlong) == (1, 0)
+    kept = tokenize(tokenizer, [one, preferred, unscored], max_length=200)
+    assert same(tokens, replace(kept, ties=1))
+
+
+def test_a_set_of_ties_and_demonstrations_holds_no_pairs(tokenizer: "PreTrainedTokenizerBase") -> None:
+    tokens = tokenize(tokenizer, [*map(tied, pairs(2)), *demonstrations(3)], max_length=200)
+    assert (tokens.types, tokens.rows, tokens.ties) == ({"demonstration"}, 3, 2)
+
+
 def test_nothing_left_to_learn_from(tokenizer: "PreTrainedTokenizerBase") -> None:
-    with pytest.raises(UserError, match="all 3 records are longer than max_length=4 tokens"):
+    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 0 are pairs whose answers have equal"):
         tokenize(tokenizer, demonstrations(3), max_length=4)
+    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 2 are pairs whose answers have equal"):
+        tokenize(tokenizer, [*map(tied, pairs(2)), *demonstrations(3)], max_length=4)
 
 
 def test_a_conversation_without_an_answer(tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -162,7 +183,12 @@ def test_a_set_with_a_supervised_first_token_cannot_be_made() -> None:
         TokenizedSet(**{**tokens.__dict__, "supervised": np.ones_like(tokens.supervised)})
 
 
-SETS: Sequence[list[Record]] = [[*demonstrations(7)], [*pairs(7)], [*scored(7)], [*demonstrations(3), *pairs(3)]]
+SETS: Sequence[list[Record]] = [
+    [*demonstrations(7)],
+    [*pairs(7), tied(pairs(1)[0])],
+    [*scored(7)],
+    [*demonstrations(3), *pairs(3)],
+]
 
 
 @pytest.mark.parametrize("records", SETS, ids=["demonstrations", "pairs", "scored", "both"])

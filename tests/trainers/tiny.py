@@ -132,4 +132,5 @@ def random_set(
         demonstration=np.arange(len(lengths)) < (shown if paired else len(lengths)),
         types=types,
         overlong=0,
+        ties=0,
     )

@@ -10,7 +10,7 @@ from trainers.datasets.adapters import ADAPTERS
 from trainers.datasets.row import Row
 from trainers.datasets.sources import Source, read_rows
 from trainers.datasets.views import Dropped, View, is_tie
-from trainers.records import Demonstration, Document, PreferencePair, Record
+from trainers.records import Demonstration, Document, PreferencePair, Record, RecordType
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,14 @@ def concatenate(parts: Sequence[Loaded]) -> Loaded:
 def check_source(source: Source) -> None:
     """Raises UserError for an adapter or a record type that does not exist, without reading anything."""
     _adapter(source)
+
+
+def record_type(source: Source) -> RecordType | None:
+    """The type of the records that a source gives, without reading anything; None where only its rows say so."""
+    adapter = ADAPTERS[source.adapter]
+    if source.record is not None or adapter.mixed is not None:
+        return source.record
+    return next(iter(adapter.views))
 
 
 def _adapter(source: Source) -> tuple[str, View]:

@@ -38,7 +38,7 @@ _SKELETON = {f"{_PACKAGE}.contract", f"{_PACKAGE}.registry"}  # they describe ob
 class Settings(BaseModel):
     """Hyperparameters of an objective. Subclasses name theirs, with defaults and their source in the description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 LossFunction = Callable[[Responses, Any], Loss]
