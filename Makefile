@@ -20,19 +20,24 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(VENV)/bin/uv)
 INSTALL = $(UV) pip install --quiet --python $(VENV)/bin/python -c constraints.txt --override overrides.txt \
 	$(if $(TORCH),--torch-backend $(TORCH)) -e
 
+# Another choice of torch, or a GPU that is new, is another set-up.
+SETUP := $(if $(TORCH),-$(TORCH))$(if $(GPU),-gpu)
+STUDY := $(VENV)/study$(SETUP).stamp
+TEST  := $(VENV)/test$(SETUP).stamp
+
 .PHONY: reproduce test check plan constraints clean
 .DELETE_ON_ERROR:
 
-reproduce: $(VENV)/study.stamp
+reproduce: $(STUDY)
 	@$(VENV)/bin/bridgebench reproduce $(PROFILE)
 
-plan: $(VENV)/study.stamp
+plan: $(STUDY)
 	@$(VENV)/bin/bridgebench plan $(PROFILE)
 
-test: $(VENV)/test.stamp
+test: $(TEST)
 	$(VENV)/bin/python -m pytest $(PYTEST)
 
-check: $(VENV)/test.stamp
+check: $(TEST)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -42,19 +47,20 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(if $(shell command -v uv 2>/dev/null),,$(VENV)/bin/python -m pip install --quiet uv)
 
-$(VENV)/study.stamp: pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python
+$(STUDY): pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python
 	@echo "installing bridgebench and what it needs into $(VENV)"
 	@$(INSTALL) '.[$(STUDY_EXTRAS)]'
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python
+$(TEST): pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python
 	@echo "installing bridgebench, its tests and what they need into $(VENV)"
 	@$(INSTALL) '.[$(TEST_EXTRAS)]'
-	@touch $@ $(VENV)/study.stamp
+	@touch $@ $(STUDY)
 
 # Rewrites the pinned environment from the one that is installed, after its tests have passed.
-constraints: $(VENV)/test.stamp
-	@{ sed -n '/^#/p' constraints.txt; $(UV) pip freeze --python $(VENV)/bin/python | grep -v '^-e' | sed 's/+cpu$$//'; } > constraints.new
+constraints: $(TEST)
+	@$(UV) pip freeze --python $(VENV)/bin/python > $(VENV)/installed.txt
+	@{ sed -n '/^#/p' constraints.txt; grep -v '^-e' $(VENV)/installed.txt | sed 's/+cpu$$//'; } > constraints.new
 	@mv constraints.new constraints.txt
 
 clean:

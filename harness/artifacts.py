@@ -13,11 +13,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from results.digest import Json, digest, file_digest
 
 MANIFEST = "manifest.json"
+FRESH_MANIFEST = "manifest.new"
 LOG = "log"  # a folder in an artifact for what differs from run to run (timings): listed, but no part of its content
 
 
@@ -94,11 +95,24 @@ class ArtifactStore:
             yield
             path.unlink(missing_ok=True)
 
-    def complete(self, manifest: Manifest) -> None:
-        """Writes the manifest into the partial folder and gives the folder its final name."""
-        partial, final = self.partial(manifest.kind, manifest.key), self.folder(manifest.kind, manifest.key)
+    def seal(self, manifest: Manifest) -> None:
+        """Writes the manifest into the partial folder, whole or not at all."""
+        partial = self.partial(manifest.kind, manifest.key)
         text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True)
-        (partial / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        fresh = partial / FRESH_MANIFEST
+        fresh.write_text(text + "\n", encoding="utf-8")
+        fresh.replace(partial / MANIFEST)
+
+    def sealed(self, kind: str, key: str) -> Manifest | None:
+        """The manifest of a partial folder that only lacks its final name, or None."""
+        try:
+            return Manifest.model_validate_json((self.partial(kind, key) / MANIFEST).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def publish(self, manifest: Manifest) -> None:
+        """Gives a sealed folder its final name."""
+        partial, final = self.partial(manifest.kind, manifest.key), self.folder(manifest.kind, manifest.key)
         if final.exists():  # a folder without a manifest is what somebody broke by hand
             shutil.rmtree(final)
         partial.rename(final)

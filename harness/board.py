@@ -18,7 +18,7 @@ ENDED: frozenset[Status] = frozenset({"cached", "done", "failed", "diverged", "s
 
 @dataclass
 class State:
-    """Where one stage stands. `manifest` is there once its artifact is."""
+    """Where one stage stands. `manifest` is there once its artifact is; `took` seconds of this run went into it."""
 
     stage: Stage
     status: Status = "waiting"
@@ -26,6 +26,7 @@ class State:
     manifest: Manifest | None = None
     reason: str = ""
     began: float = 0.0
+    took: float = 0.0
 
 
 class Board:
@@ -100,12 +101,14 @@ class Board:
 
     def finish(self, state: State, manifest: Manifest) -> None:
         """Marks a stage as done, with its artifact, and finds what has become ready, cached or impossible."""
+        state.took = time.monotonic() - state.began
         self._complete(state, manifest, "done")
         self.refresh()
 
     def fail(self, state: State, reason: str) -> None:
         """Marks a stage as failed; what depends on it is skipped, everything else goes on."""
         state.status, state.reason = "failed", reason
+        state.took = time.monotonic() - state.began
         self.refresh()
 
     def _complete(self, state: State, manifest: Manifest, status: Status) -> None:

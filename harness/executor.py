@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +16,7 @@ from results.errors import UserError
 if TYPE_CHECKING:
     import ray
 
+Resources = Mapping[str, float]
 RuntimeFor = Callable[[Stage], Runtime]
 Tick = Callable[[], None]
 
@@ -46,8 +47,8 @@ def run_on_ray(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None)
     ray = _connect()
     try:
         cluster = ray.cluster_resources()
-        _check_resources([state.stage for state in board.unfinished], cluster)
-        _drive(board, runtime_for, tick, free=cluster.get("CPU", 1.0))
+        check_resources([state.stage for state in board.unfinished], cluster)
+        _drive(board, runtime_for, tick, cluster)
     finally:
         ray.shutdown()
 
@@ -69,7 +70,7 @@ def _connect(attempts: int = 3) -> Any:
     address = os.environ.get("RAY_ADDRESS")
     try:
         ray.init(
-            address=address,
+            address=address or "local",  # without an address Ray would join whatever cluster runs on this machine
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -84,29 +85,42 @@ def _connect(attempts: int = 3) -> Any:
     return ray
 
 
-def _check_resources(stages: list[Stage], cluster: dict[str, float]) -> None:
+def wanted(stage: Stage, cluster: Resources) -> Resources:
+    """What each process of a stage takes: its CPUs, and a GPU where the stage can use one and the cluster has some."""
+    gpu = {"GPU": 1.0} if stage.kind.accelerated and cluster.get("GPU", 0.0) >= 1 else {}
+    return {"CPU": float(stage.cpus), **gpu}
+
+
+def check_resources(stages: list[Stage], cluster: Resources) -> None:
+    """Raises UserError for a stage that could never start."""
     for stage in stages:
-        for name, wanted in (("CPU", stage.cpus * stage.devices), ("GPU", stage.gpus * stage.devices)):
+        for name, each in wanted(stage, cluster).items():
             there = cluster.get(name, 0.0)
-            if wanted > there:
+            if each * stage.devices > there:
                 raise UserError(
-                    f"{stage.label} wants {wanted} {name}s and the cluster has {there:g}: it could never start; "
-                    "ask for fewer devices in the profile or give Ray more"
+                    f"{stage.label} wants {each * stage.devices:g} {name}s and the cluster has {there:g}: it could "
+                    "never start; ask for fewer devices in the profile or give Ray more"
                 )
 
 
-def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> None:
-    """Keeps as many stages in flight as there are CPUs: the board, not Ray's queue, decides what comes first."""
+def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, cluster: Resources) -> None:
+    """Keeps as many stages in flight as there is room for: the board, not Ray's queue, decides what comes first."""
     import ray
 
+    free = dict(cluster)
     running: dict[ray.ObjectRef[Manifest], State] = {}
+
+    def take(state: State, sign: int) -> None:
+        for name, each in wanted(state.stage, cluster).items():
+            free[name] -= sign * each * state.stage.devices
+
     while True:
         for state in board.ready():
-            wanted = state.stage.cpus * state.stage.devices
-            if running and wanted > free:
+            each = wanted(state.stage, cluster)
+            if running and any(amount * state.stage.devices > free[name] for name, amount in each.items()):
                 continue
-            free -= wanted
-            running[_submit(board.job(state, runtime_for(state.stage)), state.stage)] = state
+            take(state, 1)
+            running[_submit(board.job(state, runtime_for(state.stage)), state.stage, each)] = state
             board.start(state)
         if not running:
             return
@@ -114,7 +128,7 @@ def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> No
         done, _ = ray.wait(list(running), timeout=0.5)
         for reference in done:
             state = running.pop(reference)
-            free += state.stage.cpus * state.stage.devices
+            take(state, -1)
             try:
                 board.finish(state, ray.get(reference))
             except (ray.exceptions.RayError, UserError) as error:
@@ -122,13 +136,13 @@ def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, free: float) -> No
         tick()
 
 
-def _submit(job: Job, stage: Stage) -> "ray.ObjectRef[Manifest]":
+def _submit(job: Job, stage: Stage, each: Resources) -> "ray.ObjectRef[Manifest]":
     if stage.devices > 1:
         # the task itself only waits: its workers are what takes the devices
-        options = {"num_cpus": 0, "max_retries": 0}
-        return _remote(_perform_together).options(**options).remote(job, stage.devices, stage.gpus)  # type: ignore[no-any-return]
+        options: dict[str, float] = {"num_cpus": 0, "max_retries": 0}
+        return _remote(_perform_together).options(**options).remote(job, stage.devices, each)  # type: ignore[no-any-return]
     # a worker that dies (a machine lost, memory run out) is tried once more, and training goes on from its checkpoint
-    options = {"num_cpus": stage.cpus, "num_gpus": stage.gpus, "max_retries": 1}
+    options = {"num_cpus": each["CPU"], "num_gpus": each.get("GPU", 0), "max_retries": 1}
     return _remote(perform).options(**options).remote(job)  # type: ignore[no-any-return]
 
 
@@ -140,11 +154,11 @@ def _remote(function: Callable[..., Manifest]) -> Any:
     return ray.remote(function)
 
 
-def _perform_together(job: Job, devices: int, gpus: int) -> Manifest:
-    return perform(job, partial(_run_together, devices=devices, gpus=gpus))
+def _perform_together(job: Job, devices: int, each: Resources) -> Manifest:
+    return perform(job, partial(_run_together, devices=devices, each=each))
 
 
-def _run_together(job: Job, devices: int, gpus: int) -> Ended | None:
+def _run_together(job: Job, devices: int, each: Resources) -> Ended | None:
     """Calls a stage's function in several processes that share one torch.distributed group, through Ray Train."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -154,12 +168,11 @@ def _run_together(job: Job, devices: int, gpus: int) -> Ended | None:
 
         return run_stage(job, rank=get_context().get_world_rank())
 
-    resources = {"CPU": float(job.cpus), **({"GPU": float(gpus)} if gpus else {})}
     trainer = TorchTrainer(
         cast(Any, worker),
         train_loop_config={},
-        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
-        scaling_config=ScalingConfig(num_workers=devices, use_gpu=gpus > 0, resources_per_worker=resources),
+        torch_config=TorchConfig(backend="nccl" if "GPU" in each else "gloo"),
+        scaling_config=ScalingConfig(num_workers=devices, use_gpu="GPU" in each, resources_per_worker=dict(each)),
         run_config=RunConfig(storage_path=str(job.root.parent / "ray"), name=job.key[:12]),
     )
     ended: Ended | None = cast(Any, trainer.fit()).return_value  # of rank 0

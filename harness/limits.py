@@ -34,8 +34,6 @@ class Limits:
 
 
 def _seconds(state: State) -> float:
-    """What a stage of this run has taken so far, times its processes."""
-    if state.status == "running":
-        return (time.monotonic() - state.began) * state.stage.devices
-    made_now = state.began > 0 and state.manifest is not None
-    return state.manifest.seconds * state.stage.devices if made_now and state.manifest else 0.0
+    """What a stage of this run has taken so far, however it ended, times its processes."""
+    running = time.monotonic() - state.began if state.status == "running" else state.took
+    return running * state.stage.devices

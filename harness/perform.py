@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.artifacts import MANIFEST, ArtifactStore, Manifest, list_files, provenance
+from harness.artifacts import FRESH_MANIFEST, MANIFEST, ArtifactStore, Manifest, list_files, provenance
 from harness.kinds import KINDS
 from harness.stage import Ended, Runtime
 from results.digest import Json
@@ -61,6 +61,13 @@ def run_stage(job: Job, rank: int = 0) -> Ended | None:
 
 
 def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
+    manifest = store.sealed(job.kind, job.key) or _run_and_seal(job, store, run)
+    _tidy(store.partial(job.kind, job.key))  # only now: until the manifest is there, a checkpoint may be needed
+    store.publish(manifest)
+    return manifest
+
+
+def _run_and_seal(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
     kind = KINDS[job.kind]
     partial = store.partial(job.kind, job.key)
     if not kind.resumable:
@@ -68,30 +75,34 @@ def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
     partial.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     ended = run(job)
-    _tidy(partial)
     manifest = Manifest(
         kind=job.kind,
         kind_version=kind.version,
         key=job.key,
         spec=job.spec if isinstance(job.spec, dict) else {},
         inputs={name: digest for name, (_, digest) in job.inputs.items()},
-        files=list_files(partial),
+        files={name: file for name, file in list_files(partial).items() if not _in_work(name)},
         outcome=ended.outcome if ended else "ok",
         reason=ended.reason if ended else "",
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 3),
         **provenance(kind.libraries).model_dump(),
     )
-    store.complete(manifest)
+    store.seal(manifest)
     return manifest
 
 
+def _in_work(name: str) -> bool:
+    """Whether a file of a partial folder is no part of the output: progress, checkpoints, what a kill left of these."""
+    return name in (PROGRESS, FRESH_PROGRESS, MANIFEST, FRESH_MANIFEST) or name.startswith("checkpoint")
+
+
 def _tidy(partial: Path) -> None:
-    """Removes what is no part of the output, also what earlier attempts were killed over."""
-    for name in (PROGRESS, FRESH_PROGRESS, MANIFEST):
-        (partial / name).unlink(missing_ok=True)
-    for checkpoint in partial.glob("checkpoint*"):
-        shutil.rmtree(checkpoint)
+    for path in partial.iterdir():
+        if path.is_dir() and _in_work(path.name):
+            shutil.rmtree(path)
+        elif _in_work(path.name) and path.name != MANIFEST:
+            path.unlink()
 
 
 def _pin_threads(cpus: int) -> None:

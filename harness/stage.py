@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from eval_suites.judge import JudgeSpec
 from results.digest import Json, digest
 
 
@@ -18,10 +19,13 @@ def silent(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a stage may use but what cannot change its output: where services are, where to report, how many threads."""
+    """What a stage may use but what cannot change its output: how services are reached, and where to report.
+
+    judge: how the judge is reached; who judges stands in a stage's spec
+    """
 
     report: Callable[[int, int], None] = silent
-    judge_url: str | None = None
+    judge: JudgeSpec | None = None
     judge_answers: Path = Path("judge.sqlite")
     checkpoint_seconds: float = 30.0
     leads: bool = True
@@ -43,6 +47,7 @@ class StageKind:
 
     libraries: distributions whose version can change the output, and so belongs to the key
     resumable: whether a stopped stage goes on from what it left in its folder
+    accelerated: whether each of its processes can use a GPU
     """
 
     name: str
@@ -51,6 +56,7 @@ class StageKind:
     spec: type[BaseModel]
     libraries: tuple[str, ...] = ()
     resumable: bool = False
+    accelerated: bool = False
 
 
 class Produced(NamedTuple):
@@ -83,7 +89,6 @@ class Stage:
     label: str = ""
     work: float = 1.0
     cpus: int = 1
-    gpus: int = 0
     devices: int = 1
 
     @cached_property

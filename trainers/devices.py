@@ -17,7 +17,8 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def _device() -> torch.device:
+def this_device() -> torch.device:
+    """The GPU that this process was given, else the processor."""
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -27,7 +28,7 @@ class Devices:
 
     rank: int = field(default_factory=lambda: dist.get_rank() if dist.is_initialized() else 0)
     size: int = field(default_factory=lambda: dist.get_world_size() if dist.is_initialized() else 1)
-    device: torch.device = field(default_factory=_device)
+    device: torch.device = field(default_factory=this_device)
 
     @property
     def leads(self) -> bool:

@@ -8,6 +8,7 @@ from results.errors import UserError
 from trainers.spec import LlamaShape
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth"}
@@ -41,8 +42,8 @@ def random_llama(shape: LlamaShape, tokenizer: "PreTrainedTokenizerBase", seed: 
     return model
 
 
-def load_model(folder: Path) -> "PreTrainedModel":
-    """The model of a local safetensors checkpoint in float32, dropout off.
+def load_model(folder: Path, device: "torch.device | str" = "cpu") -> "PreTrainedModel":
+    """The model of a local safetensors checkpoint in float32, dropout off, on `device`.
 
     Raises UserError where there is none, or where it lacks some of the model's weights.
     """
@@ -58,6 +59,7 @@ def load_model(folder: Path) -> "PreTrainedModel":
     missing = sorted(loaded[1]["missing_keys"])
     if missing:  # transformers has drawn them at random
         raise UserError(f"{folder} lacks {len(missing)} weights of a causal language model, such as {missing[0]}")
+    model.to(device)  # type: ignore[arg-type]
     model.eval()
     return model
 

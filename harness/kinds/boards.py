@@ -39,4 +39,4 @@ def _filled_in(tasks: Path) -> Path:
     return task_folder(tasks, Path(folder.name))
 
 
-BOARDS = StageKind("boards", 1, run, BoardsSpec, libraries=("torch", "transformers", "lm-eval"))
+BOARDS = StageKind("boards", 1, run, BoardsSpec, libraries=("torch", "transformers", "lm-eval"), accelerated=True)

@@ -27,12 +27,13 @@ def run(spec: GenerateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runt
     from eval_suites.answers import answer_instructions
     from eval_suites.huggingface import HuggingFaceEngine
     from trainers.chat import load_tokenizer
+    from trainers.devices import this_device
 
     instructions = read_instructions(inputs["instructions"])[: spec.limit]
-    engine = HuggingFaceEngine(inputs["model"])
+    engine = HuggingFaceEngine(inputs["model"], device=str(this_device()))
     # The generator's name is part of no judgment, and a name would make equal answers of two arms differ.
     outputs = answer_instructions(engine, load_tokenizer(inputs["model"]), instructions, spec.sampling, "model")
     (out / "outputs.json").write_text(json.dumps(outputs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-GENERATE = StageKind("generate", 1, run, GenerateSpec, libraries=("torch", "transformers"))
+GENERATE = StageKind("generate", 1, run, GenerateSpec, libraries=("torch", "transformers"), accelerated=True)

@@ -25,14 +25,15 @@ class ReferenceSpec(BaseModel):
 
 def run(spec: ReferenceSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes reference.safetensors: per-token float32 log-probs. Inputs: `model`, `data`."""
+    from trainers.devices import this_device
     from trainers.models import load_model
     from trainers.reference import compute_reference
     from trainers.tokens import TokenizedSet
 
     tokens = TokenizedSet.load(inputs["data"])
-    model = load_model(inputs["model"])
+    model = load_model(inputs["model"], this_device())
     how = spec.model_dump(exclude={"micro_batch_tokens"})
     compute_reference(model, tokens, spec.micro_batch_tokens, report=runtime.report, **how).save(out)
 
 
-REFERENCE = StageKind("reference", 2, run, ReferenceSpec, libraries=("torch", "transformers"))
+REFERENCE = StageKind("reference", 2, run, ReferenceSpec, libraries=("torch", "transformers"), accelerated=True)

@@ -81,7 +81,8 @@ def test_an_artifact_is_complete_when_its_manifest_is_in_place(tmp_path: Path) -
     store.partial("toy", "key").mkdir()
     (store.partial("toy", "key") / "text").write_text("whole")
     assert store.find("toy", "key") is None
-    store.complete(manifest({"text": "aa"}))
+    store.seal(manifest({"text": "aa"}))
+    store.publish(manifest({"text": "aa"}))
     assert store.find("toy", "key") == manifest({"text": "aa"})
     assert (broken / "text").read_text() == "whole"
     assert not store.partial("toy", "key").exists()

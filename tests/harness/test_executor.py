@@ -1,18 +1,21 @@
 """Running a board here and on Ray: the same artifacts, and what becomes of a stage that raises or dies."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.board import Board
-from harness.executor import run_here, run_on_ray
-from harness.stage import Produced, Stage
+from harness.executor import check_resources, run_here, run_on_ray, wanted
+from harness.stage import Produced, Stage, StageKind
+from results.errors import UserError
 from tests.harness.toys import (
     DIE,
     DIVERGE,
     FAIL,
     MEET,
     RESUMES,
+    WRITE,
     Count,
     Die,
     Nothing,
@@ -105,3 +108,31 @@ def test_ray_is_not_started_for_a_board_with_nothing_to_do(tmp_path: Path, monke
     done: Board = board(tmp_path, written("a"))
     run_on_ray(done, runtime)
     assert statuses(done) == {"a": "cached"}
+
+
+ACCELERATED = replace(WRITE, accelerated=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cluster", "each"),
+    [
+        (WRITE, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 1.0}),
+        (ACCELERATED, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 1.0, "GPU": 1.0}),
+        (ACCELERATED, {"CPU": 2.0}, {"CPU": 1.0}),
+    ],
+    ids=["needs none", "takes one", "there is none"],
+)
+def test_a_process_takes_a_gpu_where_it_can_use_one_and_there_is_one(
+    kind: StageKind, cluster: dict[str, float], each: dict[str, float]
+) -> None:
+    assert wanted(Stage(kind, Write(text="x")), cluster) == each
+
+
+def test_what_could_never_start_is_refused_with_what_is_missing() -> None:
+    stage = Stage(ACCELERATED, Write(text="x"), label="training", devices=2)
+    check_resources([stage], {"CPU": 2.0, "GPU": 2.0})
+    check_resources([stage], {"CPU": 2.0})
+    with pytest.raises(UserError, match="training wants 2 GPUs and the cluster has 1: it could never start"):
+        check_resources([stage], {"CPU": 2.0, "GPU": 1.0})
+    with pytest.raises(UserError, match="training wants 2 CPUs and the cluster has 1: it could never start"):
+        check_resources([stage], {"CPU": 1.0})

@@ -91,16 +91,28 @@ def test_a_killed_stage_ends_the_same_when_performed_again(kind: StageKind, bega
 @pytest.mark.parametrize("kind", [RESUMES, RESTARTS], ids=["resumable", "other"])
 def test_what_a_kill_left_behind_is_no_part_of_the_artifact(kind: StageKind, tmp_path: Path) -> None:
     clean = perform(job(tmp_path / "clean", kind, Count(upto=3)))
-    # killed while it wrote its progress, or between the manifest and the final name, when all numbers were there
+    # killed while it wrote its progress or the manifest, when all numbers were there
     partial = ArtifactStore(tmp_path / "killed").partial(kind.name, "key")
     (partial / "checkpoint-000000002").mkdir(parents=True)
     (partial / "checkpoint.new").mkdir()
     (partial / "numbers").write_text("0\n1\n2\n")
-    for name in ("progress.new", "progress.json", MANIFEST):
+    for name in ("progress.new", "progress.json", "manifest.new", MANIFEST):
         (partial / name).write_text("[1, 3]")
     made = perform(job(tmp_path / "killed", kind, Count(upto=3)))
     assert made.files.keys() == clean.files.keys() == {"numbers", "log/began", "log/time"}
     assert made.content() == clean.content()
+
+
+@pytest.mark.parametrize("kind", [RESUMES, RESTARTS], ids=["resumable", "other"])
+def test_a_stage_that_was_killed_after_its_manifest_only_gets_its_name(kind: StageKind, tmp_path: Path) -> None:
+    once = perform(job(tmp_path, kind, Count(upto=3)))
+    store = ArtifactStore(tmp_path)
+    partial = store.partial(kind.name, "key")
+    store.folder(kind.name, "key").rename(partial)
+    (partial / "checkpoint-000000002").mkdir()
+    assert perform(job(tmp_path, kind, Count(upto=3))) == once
+    assert names(tmp_path / kind.name) == {"key"}
+    assert names(store.folder(kind.name, "key")) == {"numbers", "log", MANIFEST}
 
 
 @pytest.mark.slow

@@ -36,12 +36,11 @@ def test_keys_are_equal_exactly_where_kind_version_spec_and_contents_are(
     label=st.text(),
     work=st.floats(0, 1e9),
     cpus=st.integers(1, 64),
-    gpus=st.integers(0, 8),
     devices=st.integers(1, 8),
 )
-def test_label_work_and_resources_are_no_identity(label: str, work: float, cpus: int, gpus: int, devices: int) -> None:
+def test_label_work_and_resources_are_no_identity(label: str, work: float, cpus: int, devices: int) -> None:
     plain = written("x")
-    other = Stage(WRITE, Write(text="x"), label=label, work=work, cpus=cpus, gpus=gpus, devices=devices)
+    other = Stage(WRITE, Write(text="x"), label=label, work=work, cpus=cpus, devices=devices)
     assert other.id == plain.id
     assert other.key({}) == plain.key({})
 

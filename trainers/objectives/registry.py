@@ -1,10 +1,13 @@
 """The objectives by name. One decorator registers; names are unique."""
 
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from results.errors import UserError
 from trainers.objectives.contract import LossFunction, Objective, Provenance, Settings, Signal, Surrogate, Unit
 
+ENTRY_POINTS = "bridgebench.objectives"
 _objectives: dict[str, Objective] = {}
 
 
@@ -52,10 +55,33 @@ def objective(
 
 
 def objectives() -> dict[str, Objective]:
-    """All registered objectives, by name."""
+    """All registered objectives, by name: those of this package, and of every installed one that offers some.
+
+    Another package names the modules whose import registers its objectives under the entry-point group
+    `bridgebench.objectives`. Raises UserError where one of them cannot be imported, or takes a name that is taken.
+    """
     from trainers.objectives import dft, dpo, fsft, joint, kto, sft, uft, una  # noqa: F401  importing registers
 
+    for offered in _offered():
+        _import(offered)
     return dict(sorted(_objectives.items()))
+
+
+@cache
+def _offered() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=ENTRY_POINTS))
+
+
+def _import(offered: EntryPoint) -> None:
+    try:
+        offered.load()
+    except Exception as error:
+        forget(offered.module)
+        package = offered.dist.name if offered.dist else "a package"
+        raise UserError(
+            f"the objectives of {package} ({ENTRY_POINTS}: {offered.name} = {offered.value}) cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def find_objective(name: str) -> Objective:

@@ -1,5 +1,6 @@
 """Names, files and digests of objectives."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,37 @@ def test_digests_differ() -> None:
 def test_listing_objectives_does_not_import_torch() -> None:
     code = "import sys; from trainers.objectives import objectives; objectives(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def listed(packages: Path) -> subprocess.CompletedProcess[str]:
+    """`bridgebench objectives` where the packages of this folder are installed too."""
+    command = [str(Path(sys.executable).with_name("bridgebench")), "objectives"]
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def install(packages: Path, text: str) -> None:
+    """An installed package `focal` that offers the module `focal_loss`: what pip leaves of one."""
+    (packages / "focal_loss.py").write_text(text, encoding="utf-8")
+    about = packages / "focal-1.0.dist-info"
+    about.mkdir(exist_ok=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: focal\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[bridgebench.objectives]\nfocal = focal_loss\n")
+
+
+def test_another_package_offers_objectives_by_an_entry_point(tmp_path: Path) -> None:
+    install(tmp_path, FILE.format(name="focal"))
+    done = listed(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "focal" in done.stdout
+    assert "uft-pair" in done.stdout
+
+
+def test_a_package_whose_objectives_do_not_load_is_named_in_one_line(tmp_path: Path) -> None:
+    for text, reason in (("import no_such_module\n", "No module named"), (FILE.format(name="dpo"), "defined twice")):
+        install(tmp_path, text)
+        done = listed(tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith("bridgebench: the objectives of focal (bridgebench.objectives: focal = focal_l")
+        assert reason in done.stderr
+        assert done.stderr.count("\n") == 1
