@@ -174,6 +174,31 @@ def find_profile(name: str) -> Path:
 
 def load_profile(path: Path) -> Profile:
     """Reads a profile. Raises UserError with one line that says where it is wrong and what would be right."""
+    raw = _read(path)
+    if "extends" in raw:
+        raw = _extended(raw, path)
+    try:
+        return Profile.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {explain(error, raw)}") from None
+
+
+def _extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The profile that `raw` extends, with what `raw` writes in its place; data and budgets are added by name."""
+    try:
+        parent = _read(find_profile(str(raw["extends"])))
+    except UserError as error:
+        raise UserError(f"{path.name}: extends: {error}") from None
+    if "extends" in parent:
+        raise UserError(f"{path.name}: extends: {raw['extends']} extends another profile; name that one, or copy it")
+    own = {key: value for key, value in raw.items() if key != "extends"}
+    for key in ("data", "budgets"):
+        if isinstance(own.get(key), dict):
+            own[key] = parent[key] | own[key]
+    return parent | own
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
@@ -184,10 +209,7 @@ def load_profile(path: Path) -> Profile:
         raise UserError(f"{path.name}: cannot be read as YAML in UTF-8: {reason}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path.name}: a profile is a mapping with name, seeds, base, data, methods …")
-    try:
-        return Profile.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path.name}: {explain(error, raw)}") from None
+    return raw
 
 
 # pydantic's words where a reader of YAML would not know them
