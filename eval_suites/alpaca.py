@@ -20,7 +20,8 @@ SUITE = "alpaca_eval"
 # The library's configuration whose order of outputs, prompt and log-prob parser are used (AlpacaEval 2's official one).
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 # Private-use characters, set inside whatever would act as markup if a judge prompt were built from it, and taken out
-# again once the prompt has been cut into messages: neither instruction nor output can change the prompt's structure.
+# again once the prompt has been cut into messages: neither instruction nor output can add a message or have another
+# field filled in. An output may still write quotes and braces that look like the prompt's own, as it may upstream.
 _GUARD = "\ue000\ue001\ue000"
 _MARKUP = ("<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}")
 
@@ -32,11 +33,6 @@ def stock_prompt() -> str:
     return path.read_text(encoding="utf-8")
 
 
-def judge_identity(judge: Judge, prompt_template: str | None = None) -> dict[str, Json]:
-    """What win rates must share to stand in one column."""
-    return judge.spec.identity(prompts=[prompt_template or stock_prompt()], parser=f"alpaca-eval {ANNOTATOR}")
-
-
 def annotate(
     outputs: Sequence[Row], baseline: Sequence[Row], judge: Judge, prompt_template: str | None = None
 ) -> list[Row]:
@@ -44,7 +40,7 @@ def annotate(
 
     `preference` is 1 (baseline) to 2 (the model), 1.5 where both texts are the same (the judge is not asked), None
     where the judge gave no usable answer. The same answers give the same rows, byte for byte. Raises UserError for
-    rows that do not fit together, a judge that is not asked for log-probs or gives none, and what Judge.ask raises.
+    rows that do not fit together, a judge that is not asked for log-probs, and what Judge.ask raises.
     """
     template = stock_prompt() if prompt_template is None else prompt_template
     _check_request(judge, template)
@@ -207,12 +203,6 @@ def _annotator(judge: Judge, template: str) -> Any:
             ]
             for prompt in prompts
         ]
-        # One before the rest: a judge that gives no log-probs must not be paid for all of them.
-        (first,) = judge.ask(conversations[:1])
-        if first is not None and not (first.logprobs or {}).get("content"):
-            raise UserError(
-                f"judge {judge.spec.model!r} gives no token log-probs, which AlpacaEval reads: choose one that does"
-            )
         return {"completions_all": [_completion(answer) for answer in judge.ask(conversations)]}
 
     annotator = PairwiseAnnotator(annotators_config=ANNOTATOR, caching_path=None)

@@ -104,7 +104,22 @@ def _read_rows(path: Path, texts: Sequence[str]) -> list[Row]:
             if not isinstance(row.get(field), str):
                 found = _kind(row[field]) if field in row else "missing"
                 raise UserError(f"{path}, row {index}: the field {field!r} must be a text; it is {found}")
+        for field, value in row.items():
+            if isinstance(value, str) and not _is_unicode(value):
+                raise UserError(
+                    f"{path}, row {index}: the field {field!r} holds half of a UTF-16 pair (such as \\ud83d alone), "
+                    "which is no text: write the whole character"
+                )
     return rows
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: JSON's escapes can name half of a surrogate pair, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_json(path: Path) -> object:

@@ -1,13 +1,20 @@
 """Where a judge's answers are kept: a SQLite file in which every answer is durable before anything else happens."""
 
+import fcntl
+import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+_BUSY_SECONDS = 60.0  # how long one connection waits for another's lock
+_POLL_SECONDS = 0.02
 
 
 class Answer(BaseModel):
@@ -32,9 +39,10 @@ class AnswerStore:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        _use_wal(self._connection)
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS answers"
@@ -60,6 +68,49 @@ class AnswerStore:
             )
         return self.read([key])[key]
 
+    @contextmanager
+    def claim(self, key: str, stop: threading.Event) -> Iterator[bool]:
+        """Waits until nobody else holds the key, then holds it for the block; gives False where `stop` came first.
+
+        Whoever gets a key that was waited for reads the store again. Claims hold between all threads and processes
+        of one machine that use the same file (flock on a file beside it), not between machines. The kernel frees
+        those of a process that dies; of the empty files that it leaves, the next claim of the key makes use.
+        """
+        path = self._path.with_name(f"{self._path.name}.{key}.claim")
+        while not stop.is_set():
+            with path.open("w") as file:
+                if _locked(file.fileno()):
+                    try:
+                        yield True
+                    finally:
+                        path.unlink(missing_ok=True)
+                    return
+            stop.wait(_POLL_SECONDS)
+        yield False
+
     def close(self) -> None:
         """Closes the file; the store cannot be used afterwards."""
         self._connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Sets the journal mode, for which SQLite itself does not wait while another connection has a lock."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # the low byte: extended codes say more exactly why the file is busy
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
+def _locked(file: int) -> bool:
+    """Takes the lock of a claim's file, if it is free and the file still has its name (its last holder removes it)."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(file).st_nlink > 0

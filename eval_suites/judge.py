@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eval_suites.answer_store import Answer, AnswerStore
+from eval_suites.judge_reply import lacks_logprobs, read_reply
 from results.digest import Json, canonical_json, digest
 from results.errors import UserError
 from trainers.records import Message
@@ -27,26 +29,18 @@ _Count = Annotated[int, Field(gt=0)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class JudgeSpec(BaseModel):
-    """Who judges, how it is asked, and how patiently. The defaults ask as AlpacaEval 2's weighted judge is asked.
+class JudgeIdentity(BaseModel):
+    """Who judges and what is asked of it. The defaults ask as AlpacaEval 2's weighted judge is asked.
 
-    base_url:    None leaves it to the client (its environment variable, else the public service)
-    api_key_env: the environment variable that holds the key; None where the endpoint wants no key
+    Judgments of equal identities are comparable, and one stands for the other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    base_url: str | None = None
-    api_key_env: str | None = None
     max_tokens: _Count = 1
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = 5
-    concurrency: _Count = 8
-    timeout_seconds: _Seconds = 120.0
-    max_attempts: _Count = 6
-    first_wait_seconds: _Seconds = 1.0
-    longest_wait_seconds: _Seconds = 60.0
 
     @property
     def parameters(self) -> dict[str, Json]:
@@ -56,14 +50,42 @@ class JudgeSpec(BaseModel):
         )
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **logprobs}
 
-    def identity(self, *, prompts: Sequence[str], parser: str) -> dict[str, Json]:
-        """What two judgments must share to be comparable; where the model is served and the key are no part of it."""
-        return {"model": self.model, "parameters": self.parameters, "prompts": digest(list(prompts)), "parser": parser}
+
+class JudgeSpec(JudgeIdentity):
+    """A judge, how it is reached, and how patiently: nothing that this adds can change an answer.
+
+    base_url:    None leaves it to the client (its environment variable, else the public service)
+    api_key_env: the environment variable that holds the key; None where the endpoint wants no key
+    """
+
+    base_url: str | None = None
+    api_key_env: str | None = None
+    concurrency: _Count = 8
+    timeout_seconds: _Seconds = 120.0
+    max_attempts: _Count = 6
+    first_wait_seconds: _Seconds = 1.0
+    longest_wait_seconds: _Seconds = 60.0
+
+    # After the fields, not on base_url: the report of a field's fault would repeat what may be a secret.
+    @model_validator(mode="after")
+    def _address_without_secrets(self) -> Self:
+        if self.base_url is not None:
+            _check_address(self.base_url)
+        return self
+
+    @property
+    def identity(self) -> JudgeIdentity:
+        """What this judge's answers depend on."""
+        return JudgeIdentity.model_validate(self.model_dump(include=set(JudgeIdentity.model_fields)))
 
 
 @dataclass(frozen=True)
 class JudgeCounts:
-    """What a Judge did so far. Tokens are those of this Judge's own requests; stored answers cost none."""
+    """What a Judge did so far. Tokens are those of this Judge's own requests; stored answers cost none.
+
+    from_store: answers that were kept before, or that another process got while this one wanted to ask
+    failures:   questions of which every attempt met a passing error
+    """
 
     requests: int = 0
     answered: int = 0
@@ -82,7 +104,7 @@ class Judge:
     def __init__(self, spec: JudgeSpec, store: Path) -> None:
         self.spec = spec
         self._client = _client(spec)
-        self._host = self._client.base_url.host
+        self.host = self._client.base_url.host
         self._store = AnswerStore(store)
         self._counts = JudgeCounts()
         self._lock = threading.Lock()
@@ -113,13 +135,13 @@ class Judge:
         answers: dict[str, Answer | None] = {**self._store.read(requests)}
         self._count(from_store=len(answers))
         waiting = [key for key in requests if key not in answers]
-        if waiting and self._counts.answered == 0:
+        while waiting and self._counts.answered == 0:
             # One before the rest: a wrong address, key or model name must not cost a thousand attempts.
             first = waiting.pop(0)
             answers[first] = self._answer(first, requests[first], threading.Event())
             if answers[first] is None:
                 raise UserError(
-                    f"judge {self.spec.model!r} at {self._host} did not answer in {self.spec.max_attempts} attempts: "
+                    f"judge {self.spec.model!r} at {self.host} did not answer in {self.spec.max_attempts} attempts: "
                     "is it up, and is base_url right?"
                 )
         answers.update(self._answer_all({key: requests[key] for key in waiting}))
@@ -141,6 +163,16 @@ class Judge:
                 raise
 
     def _answer(self, key: str, request: dict[str, Json], stop: threading.Event) -> Answer | None:
+        """The answer to one request; None where every attempt failed, or `stop` was set before it came."""
+        with self._store.claim(key, stop) as held:
+            if not held:
+                return None
+            if kept := self._store.read([key]):  # another process got it since this one looked
+                self._count(from_store=1)
+                return kept[key]
+            return self._attempt(key, request, stop)
+
+    def _attempt(self, key: str, request: dict[str, Json], stop: threading.Event) -> Answer | None:
         import openai
 
         for attempt in range(self.spec.max_attempts):
@@ -167,36 +199,34 @@ class Judge:
     def _post(self, request: dict[str, Any]) -> Answer:
         """One request. Raises the client's errors where they may pass, UserError for all others."""
         import openai
-        from openai.types.chat import ChatCompletion
 
         try:
-            reply: object = self._client.chat.completions.create(**request)
+            # Raw, because the client takes whatever JSON comes for a completion, and raises its own for what is none.
+            reply = self._client.chat.completions.with_raw_response.create(**request)
         except openai.APIStatusError as error:
             if _passes(error):
                 raise
             raise self._permanent(error) from None
-        # A page of HTML comes back as a string, an error body of a lenient server without choices.
-        if not isinstance(reply, ChatCompletion) or not reply.choices:
+        try:
+            answer = read_reply(reply.content)
+        except ValueError:
             raise UserError(
-                f"judge {self.spec.model!r} at {self._host} answered with something that is not a chat completion: "
+                f"judge {self.spec.model!r} at {self.host} answered with something that is not a chat completion: "
                 "is base_url right (it usually ends in /v1)?"
+            ) from None
+        if self.spec.top_logprobs is not None and lacks_logprobs(answer, self.spec.top_logprobs):
+            raise UserError(
+                f"judge {self.spec.model!r} at {self.host} gives no token log-probs, and top_logprobs asks "
+                f"for {self.spec.top_logprobs}: choose a judge that does"
             )
-        choice = reply.choices[0]
-        return Answer(
-            text=choice.message.content or "",
-            finish_reason=choice.finish_reason,
-            logprobs=choice.logprobs.model_dump(mode="json") if choice.logprobs else None,
-            model=reply.model,
-            prompt_tokens=(reply.usage.prompt_tokens or 0) if reply.usage else 0,
-            completion_tokens=(reply.usage.completion_tokens or 0) if reply.usage else 0,
-        )
+        return answer
 
     def _permanent(self, error: "openai.APIStatusError") -> UserError:
         # What a server says about a key may repeat part of the key.
         said = "" if error.status_code in (401, 403) else f" ({' '.join(error.message.split())[:200]})"
         key = self._client.api_key
         return UserError(
-            f"judge {self.spec.model!r} at {self._host} refused with HTTP {error.status_code}"
+            f"judge {self.spec.model!r} at {self.host} refused with HTTP {error.status_code}"
             f"{said.replace(key, '***')}: put the model name, the key or the request right"
         )
 
@@ -212,15 +242,35 @@ class Judge:
             )
 
 
+def _check_address(url: str) -> None:
+    """Raises ValueError, which does not repeat the address, where it is no HTTP address or could hold a secret."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a broken port or IPv6 address
+        fits = False
+    if not fits:
+        raise ValueError("base_url must be an address such as http://127.0.0.1:8000/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "base_url must not hold a user, a password or a query; "
+            "put the key into the environment, and the variable's name into api_key_env"
+        )
+
+
+def key_of(spec: JudgeSpec) -> str:
+    """The endpoint's key from the environment. Raises UserError where its variable is not set."""
+    if spec.api_key_env is None:
+        return "no-key"
+    if not os.environ.get(spec.api_key_env):
+        raise UserError(f"the environment variable {spec.api_key_env}, which holds the judge's key, is not set")
+    return os.environ[spec.api_key_env]
+
+
 def _client(spec: JudgeSpec) -> "openai.OpenAI":
     import openai
 
-    key = "no-key"
-    if spec.api_key_env is not None:
-        key = os.environ.get(spec.api_key_env, "")
-        if not key:
-            raise UserError(f"the environment variable {spec.api_key_env}, which holds the judge's key, is not set")
-    client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=spec.timeout_seconds, max_retries=0)
+    client = openai.OpenAI(api_key=key_of(spec), base_url=spec.base_url, timeout=spec.timeout_seconds, max_retries=0)
     if client.base_url.host in ("127.0.0.1", "localhost", "::1"):
         # A judge on this machine is never behind the proxy that the environment may name.
         return client.with_options(http_client=openai.DefaultHttpxClient(trust_env=False))

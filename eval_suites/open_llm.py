@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from eval_suites.board_rows import board_rows
 from eval_suites.checkpoint import Checkpoint, load_checkpoint
 from eval_suites.quiet import quiet
+from results.digest import file_digest
 from results.errors import UserError
 from results.rows import Item, Score
 
@@ -42,11 +44,11 @@ def evaluate_boards(
 
     A task gives a Score for each metric: shares (acc, acc_norm, exact_match …) in percent with the standard error
     over its documents, anything else in its own unit, and an Item for each document. A group gives one Score
-    "average" (see board_rows). A folder of tasks is read once a process, as long as its files stay as they are.
+    "average" (see board_rows). Folders of the same tasks are read once a process.
     Raises UserError for an unknown group, and for data that are not on this machine.
     """
     with quiet(), _offline():
-        boards = _load_boards(_fingerprint(task_folder), task_folder, tuple(groups))
+        boards = _load_boards(_TaskFolder(_contents(task_folder), task_folder), tuple(groups))
         shortened: set[str] = set()
         model = _one_bos_model(load_checkpoint(checkpoint, device=device), batch_size, shortened)
         results = _run(model, boards, limit)
@@ -77,30 +79,35 @@ def _offline() -> Iterator[None]:
             os.environ["HF_HUB_OFFLINE"] = variable
 
 
-def _fingerprint(folder: Path | None) -> tuple[tuple[str, int, int], ...]:
-    """What tells that a folder of tasks is as it was: each file's path, size in bytes and time of change in ns."""
+@dataclass(frozen=True)
+class _TaskFolder:
+    """Tasks of a user's own. Two folders of the same contents, each file's path and digest, are one."""
+
+    contents: tuple[tuple[str, str], ...]
+    path: Path | None = field(compare=False)
+
+
+def _contents(folder: Path | None) -> tuple[tuple[str, str], ...]:
     if folder is None:
         return ()
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of lm-eval tasks")
-    files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return tuple((str(path.relative_to(folder)), file_digest(path)) for path in files)
 
 
 @lru_cache(maxsize=8)
-def _load_boards(
-    fingerprint: tuple[tuple[str, int, int], ...], task_folder: Path | None, names: tuple[str, ...]
-) -> _Boards:
+def _load_boards(folder: _TaskFolder, names: tuple[str, ...]) -> _Boards:
     from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
 
-    manager = TaskManager(include_path=str(task_folder), include_defaults=False) if task_folder else None
+    manager = TaskManager(include_path=str(folder.path), include_defaults=False) if folder.path else None
     if manager is None or not set(names) <= set(manager.all_tasks):
         # Reading lm-eval's own thousands of files takes seconds: only where they are needed.
-        manager = TaskManager(include_path=str(task_folder) if task_folder else None)
+        manager = TaskManager(include_path=str(folder.path) if folder.path else None)
     unknown = sorted(set(names) - set(manager.all_tasks))
     if unknown:
         raise UserError(
-            f"lm-eval knows no task or group {unknown}" + (f", nor does {task_folder}" if task_folder else "")
+            f"lm-eval knows no task or group {unknown}" + (f", nor does {folder.path}" if folder.path else "")
         )
     try:
         with _seeded():

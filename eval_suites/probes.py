@@ -1,14 +1,18 @@
 """Probes of a model that need no judge: held-out likelihood, distance from the base, order of held-out pairs."""
 
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from results.errors import UserError
 from results.rows import Item, Score
 from trainers.batches import MicroBatch, micro_batches
 from trainers.logprobs import chosen_logprobs
+from trainers.objectives.contract import LEARNS_FROM
+from trainers.records import RecordType
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -30,10 +34,15 @@ def probe(
     held_out_nll:  nats a supervised token of a held-out demonstration, averaged in the row
     kl_to_base:    KL(model || base) in nats a token, over the whole vocabulary, at the same places
     pair_accuracy: percent of held-out pairs whose chosen answer gained more log-prob over the base than the rejected
+
+    Both models are on one device. Raises UserError where a set holds other records than those it is measured on.
     """
+    _check_types("demonstrations", demonstrations, LEARNS_FROM["nothing"])
+    if pairs is not None:
+        _check_types("pairs", pairs, LEARNS_FROM["pair"])
     nll: dict[int, float] = {}
     kl: dict[int, float] = {}
-    for batch in micro_batches(demonstrations, np.arange(demonstrations.rows), max_tokens):
+    for batch in _batches(model, demonstrations, max_tokens):
         counts = batch.mask.sum(dim=1)
         nll |= _by_row(batch, -chosen_logprobs(model, batch.ids, batch.mask).sum(dim=1) / counts)
         kl |= _by_row(batch, _kl(model, base, batch).sum(dim=1) / counts)
@@ -46,20 +55,34 @@ def probe(
     return [score for score, _ in measured], [item for _, items in measured for item in items]
 
 
+def _check_types(role: str, tokens: TokenizedSet, wanted: Collection[RecordType]) -> None:
+    if other := sorted(tokens.types.difference(wanted)):
+        raise UserError(
+            f"probes: the held-out {role} have records of type {', '.join(other)}: "
+            f"a dataset of {' or '.join(wanted)} records alone is wanted"
+        )
+
+
+def _batches(model: "PreTrainedModel", tokens: TokenizedSet, max_tokens: int) -> Iterator[MicroBatch]:
+    """All rows, on the model's device."""
+    for batch in micro_batches(tokens, np.arange(tokens.rows), max_tokens):
+        yield batch.to(model.device)
+
+
 def _kl(model: "PreTrainedModel", base: "PreTrainedModel", batch: MicroBatch) -> Tensor:
     """sum_v p(v) (log p(v) - log q(v)) at each supervised token, 0 elsewhere: [rows, tokens]."""
     places = batch.mask[:, 1:]
     log_p = model(input_ids=batch.ids).logits[:, :-1][places].float().log_softmax(-1)
     log_q = base(input_ids=batch.ids).logits[:, :-1][places].float().log_softmax(-1)
     values = (log_p.exp() * (log_p - log_q)).sum(-1)
-    return torch.zeros(batch.ids.shape).masked_scatter(batch.mask, values)
+    return torch.zeros(batch.ids.shape, device=values.device).masked_scatter(batch.mask, values)
 
 
 def _pair_accuracy(
     model: "PreTrainedModel", base: "PreTrainedModel", pairs: TokenizedSet, max_tokens: int
 ) -> dict[int, float]:
     gains: dict[int, float] = {}
-    for batch in micro_batches(pairs, np.arange(pairs.rows), max_tokens):
+    for batch in _batches(model, pairs, max_tokens):
         gain = chosen_logprobs(model, batch.ids, batch.mask) - chosen_logprobs(base, batch.ids, batch.mask)
         gains |= _by_row(batch, gain.sum(dim=1))
     # an untouched model gains nothing on either side: that is a tie, worth a half

@@ -108,7 +108,7 @@ class Board:
     def fail(self, state: State, reason: str) -> None:
         """Marks a stage as failed; what depends on it is skipped, everything else goes on."""
         state.status, state.reason = "failed", reason
-        state.took = time.monotonic() - state.began
+        state.took = time.monotonic() - state.began if state.began else 0.0
         self.refresh()
 
     def _complete(self, state: State, manifest: Manifest, status: Status) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -88,7 +88,7 @@ def reproduce(
     failed = [state for state in board.states.values() if state.status == "failed"]
     for state in failed:
         console.print(f"failed: {state.stage.label}: {state.reason}", highlight=False, markup=False, soft_wrap=True)
-    if failed:
+    if failed or not found.complete:
         raise typer.Exit(1)
 
 
@@ -141,14 +141,7 @@ def leaderboard(
     from results.store import Store
 
     with Store.open(Home(home.resolve()).store, create=False) as store:
-        stated: Any = store.profile(profile).spec["leaderboard"]
-        found = query(
-            store,
-            profile,
-            main=main_ or stated["main"],
-            baseline=baseline or stated["baseline"],
-            columns=stated["columns"],
-        )
+        found = query(store, profile, main=main_, baseline=baseline)
     match format_:
         case "terminal":
             print(tables.terminal(found, _console().width))
@@ -158,6 +151,8 @@ def leaderboard(
             print(tables.csv(found), end="")
         case _:
             raise UserError(f"--format {format_}: there are terminal, markdown and csv")
+    if not found.complete:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from harness.kinds.probes import ProbesSpec
 from harness.kinds.reference import ReferenceSpec
 from harness.kinds.tokenizer import TokenizerSpec
 from harness.kinds.win_rate import WinRateSpec
+from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.profile import WORLD, Dataset, Profile, Step
 from harness.stage import External, Input, Produced, Stage
 from results.digest import file_digest
@@ -249,10 +250,10 @@ class _Planner:
         answers = Produced(self.add(Stage(GENERATE, spec, inputs, label=f"answers {label}")), "outputs.json")
         judged: dict[str, Input] = {"outputs": answers, "baseline": self.place(suite.baseline)}
         rubric = None
-        if self.profile.world is not None and suite.judge.base_url is None:
+        if self.profile.world is not None and suite.judge.model == LOCAL_JUDGE and suite.judge.base_url is None:
             judged["rubric"] = self.place(f"{WORLD}rubric.jsonl")
             rubric = self.profile.world.judge.model_dump(mode="json")
-        judge = JudgeStageSpec(judge=suite.judge, rubric=rubric)
+        judge = JudgeStageSpec(judge=suite.judge.identity, rubric=rubric)
         annotations = Produced(self.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
         both: dict[str, Input] = {"outputs": answers, "annotations": annotations}
         return self.add(Stage(WIN_RATE, WinRateSpec(), both, label=f"win rate {label}"))

@@ -5,6 +5,7 @@ from math import inf
 
 from pydantic import ValidationError
 
+from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.profile import WORLD, Dataset, Profile, Step, explain
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
@@ -120,6 +121,9 @@ def _schedules(profile: Profile, method: str) -> str:
 
 
 def _check_suites(profile: Profile) -> None:
+    suite = profile.suites.alpaca_eval
+    if suite and suite.judge.model == LOCAL_JUDGE and profile.world is None and suite.judge.base_url is None:
+        raise UserError(f"suites.alpaca_eval.judge.model: {LOCAL_JUDGE!r} judges in a world, and the profile has none")
     probes = profile.suites.probes
     if probes is None:
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.board import ENDED, Board, State
 from harness.plan import Arm, Plan
+from harness.profile import Profile as ProfileSpec
 from results.digest import digest
 from results.outcomes import ArmKey
 from results.records import Arm as ArmRecord
@@ -20,20 +21,33 @@ CURVE_POINTS = 50
 CURVE_METRICS = ("loss", "nll", "gradient_norm", "learning_rate", "tokens_per_second", "reward_accuracy", "clamped")
 
 
+def profile_digest(profile: ProfileSpec) -> str:
+    """The identity of a profile in the store."""
+    return digest(profile.model_dump(mode="json"))
+
+
 class Recorder:
-    """Keeps the store level with the board. Recording the same again changes nothing."""
+    """Keeps the store level with the board: an arm has what this board's stages left, and nothing of other runs.
+
+    Recording the same again changes nothing.
+    """
 
     def __init__(self, plan: Plan, board: Board, store: Store) -> None:
         self.board = board
         self.store = store
-        spec = plan.profile.model_dump(mode="json")
-        self.profile = Profile(digest=digest(spec), name=plan.profile.name, spec=spec, created=datetime.now(UTC))
-        self.arms = [(self._arm(arm), arm) for arm in plan.arms]
+        self.profile = Profile(
+            digest=profile_digest(plan.profile),
+            name=plan.profile.name,
+            spec=plan.profile.model_dump(mode="json"),
+            created=datetime.now(UTC),
+        )
+        self.arms = [(_arm_record(arm, plan), arm) for arm in plan.arms]
         self._recorded: set[str] = set()
-        self._known = {arm: {stage.key for stage in own} for arm, own in store.stages(self.profile.digest).items()}
         store.record_profile(self.profile)
         for record, _ in self.arms:
             store.record_arm(record)
+        self._forget_others()
+        self._known = store.stages(self.profile.digest)
 
     def record(self) -> None:
         """Records the stages that have ended since the last call."""
@@ -45,34 +59,68 @@ class Recorder:
     def finish(self) -> None:
         """Records how every arm ended."""
         self.record()
+        self._forget_others()
         for record, arm in self.arms:
             status, reason = _ending(self.board, arm)
             self.store.record_arm(record.model_copy(update={"status": status, "reason": reason}))
 
-    def _arm(self, arm: Arm) -> ArmRecord:
-        settings = {"responses": arm.responses}
-        return ArmRecord(profile=self.profile.digest, name=arm.name, method=arm.name, seed=arm.seed, settings=settings)
+    def _forget_others(self) -> None:
+        """Removes what the arms have from stages that they no longer go through: of other data or other code."""
+        keys = {
+            ArmKey(arm.name, arm.seed): {
+                state.key for state in map(self.board.__getitem__, arm.stages) if state.key and state.status in ENDED
+            }
+            for _, arm in self.arms
+        }
+        self.store.keep_only(self.profile.digest, keys)
 
     def _record_stage(self, state: State) -> None:
         if state.key is None:  # its inputs were never there: it has no identity
             return
-        users = [record for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
-        known = all(state.key in self._known.get(ArmKey(record.name, record.seed), ()) for record in users)
-        if state.status == "cached" and known:
-            return
-        self.store.record_stage(_stage_record(state))
+        users = [(record, arm) for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
+        owners = [record for record, arm in users if any(s.id == state.stage.id for s in (arm.model, *arm.scores))]
+        row = _stage_record(state)
+        if state.manifest is not None:
+            if all(row in self._known.get(ArmKey(record.name, record.seed), ()) for record, _ in users):
+                return
+            self.store.record_stage(row)
+            try:
+                self._record_output(state.key, state.manifest.kind, owners)
+            except (OSError, ValueError) as error:
+                self._fail(state, f"what it left cannot be recorded: {next(iter(str(error).splitlines()), '')}")
+                row = _stage_record(state)
         if state.manifest is None:
-            self.store.record_stage(_stage_record(state), users)
-            return
-        folder = self.board.store.folder(state.stage.kind.name, state.key)
+            self.store.record_stage(row)
+            for record in owners:
+                self.store.record_scores(record, state.key, [], [])
+        # Last: an arm that is said to go through a stage has all that it left, and need not be recorded again.
+        self.store.record_stage(row, [record for record, _ in users])
+
+    def _fail(self, state: State, reason: str) -> None:
+        # Not Board.fail, which ends the clock of a stage that was running: this one ended before, or never began.
+        state.status, state.reason, state.manifest = "failed", reason, None
+        self.board.refresh()
+
+    def _record_output(self, key: str, kind: str, owners: list[ArmRecord]) -> None:
+        """Records the curve and the scores of a stage. Raises OSError or ValueError where its files cannot be used."""
+        folder = self.board.store.folder(kind, key)
         if (folder / "log" / "metrics.jsonl").is_file():
-            self.store.record_curve(state.key, _curve(folder / "log" / "metrics.jsonl"))
+            self.store.record_curve(key, _curve(folder / "log" / "metrics.jsonl"))
         if (folder / "scores.json").is_file():
             scores, items = read_scores(folder)
-            for record in users:
-                self.store.record_scores(record, state.key, scores, items)
-        # Last: an arm that is said to go through a stage has all that it left, and need not be recorded again.
-        self.store.record_stage(_stage_record(state), users)
+            for record in owners:
+                self.store.record_scores(record, key, scores, items)
+
+
+def _arm_record(arm: Arm, plan: Plan) -> ArmRecord:
+    comparisons = [name for name, methods in plan.profile.comparisons.items() if arm.name in methods]
+    return ArmRecord(
+        profile=profile_digest(plan.profile),
+        name=arm.name,
+        method=arm.name,
+        seed=arm.seed,
+        settings={"responses": arm.responses, "comparisons": comparisons},
+    )
 
 
 def _stage_record(state: State) -> StageRecord:

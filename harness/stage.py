@@ -1,5 +1,6 @@
 """A stage: one cached step of a plan, identified by what can change its output and by nothing else."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,13 +118,15 @@ class Stage:
         return [item.stage for item in self.inputs.values() if isinstance(item, Produced)]
 
     def key(self, contents: Mapping[str, str]) -> str:
-        """The artifact's name: digest of code version, spec, library versions and the content digest of each input."""
+        """The artifact's name: digest of code version, spec, library and Python versions and the inputs' contents."""
         return digest(
             {
                 "kind": self.kind.name,
                 "version": self.kind.version,
                 "spec": self.spec_json,
                 "libraries": {name: version(name) for name in self.kind.libraries},
+                # of Python itself its generators and its arithmetic can change with a minor version
+                "python": ".".join(map(str, sys.version_info[:2])),
                 "inputs": dict(contents),
             }
         )

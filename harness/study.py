@@ -8,15 +8,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from eval_suites.alpaca_files import read_instructions, read_outputs
+from eval_suites.judge import JudgeSpec, key_of
 from harness.board import Board
 from harness.home import Home
 from harness.judging import Judging
+from harness.kinds.data import DataSpec, load
+from harness.kinds.generate import GenerateSpec
+from harness.kinds.judge import JudgeStageSpec
 from harness.limits import Limits
 from harness.plan import Plan, make_plan
 from harness.profile import load_profile
 from harness.profile_checks import check_profile
 from harness.progress import Progress
-from harness.recording import Recorder
+from harness.recording import Recorder, profile_digest
 from harness.stage import External
 from results.errors import UserError
 from results.leaderboard import Leaderboard, leaderboard
@@ -47,14 +52,23 @@ def open_plan(path: Path) -> Plan:
         raise UserError(f"{path.name}: {error}") from None
 
 
-def check_data(board: Board) -> None:
-    """Reads the user's training files that have still to be tokenised. Raises UserError for a row that does not fit."""
-    from harness.kinds.data import DataSpec, load
+def check_inputs(board: Board, judge: JudgeSpec | None) -> None:
+    """Reads the user's files that have still to be used, and the judge's key if it will be needed.
 
-    for state in board.states.values():
-        if state.status == "waiting" and isinstance(state.stage.spec, DataSpec):
-            files = {name: i.location for name, i in state.stage.inputs.items() if isinstance(i, External)}
-            load([view for view in state.stage.spec.sources if view.input in files], files)
+    Raises UserError for a row that does not fit, or a key that is not there.
+    """
+    for state in board.unfinished:
+        given = {name: i.location for name, i in state.stage.inputs.items() if isinstance(i, External)}
+        spec = state.stage.spec
+        if isinstance(spec, DataSpec):
+            load([view for view in spec.sources if view.input in given], given)
+        if isinstance(spec, GenerateSpec) and "instructions" in given:
+            read_instructions(given["instructions"])
+        if isinstance(spec, JudgeStageSpec):
+            if "baseline" in given:
+                read_outputs(given["baseline"])
+            if judge is not None and spec.rubric is None:
+                key_of(judge)
 
 
 def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits: Limits) -> Board:
@@ -63,11 +77,13 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits
     Raises UserError where the plan or the run goes beyond the limits; what was done by then is kept.
     """
     board = Board(plan.stages, home.artifacts)
-    check_data(board)
+    suite = plan.profile.suites.alpaca_eval
+    judge = suite.judge if suite else None
+    check_inputs(board, judge)
     limits.check_start(board)
     home.root.mkdir(parents=True, exist_ok=True)
     slots = os.cpu_count() or 1
-    with Store.open(home.store) as store, Judging(board, home) as judging:
+    with Store.open(home.store) as store, Judging(board, home, judge) as judging:
         recorder = Recorder(plan, board, store)
         try:
             with Progress(board, console, slots) as progress:
@@ -89,7 +105,7 @@ def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
     from results.tables import csv, markdown
 
     with Store.open(home.store) as store:
-        found = leaderboard(store, plan.profile.name, **plan.profile.leaderboard.model_dump())
+        found = leaderboard(store, profile_digest(plan.profile))
     folder = home.report(plan.profile.name)
     folder.mkdir(parents=True, exist_ok=True)
     reports = Reports(folder / "leaderboard.md", folder / "leaderboard.csv", folder / "leaderboard.html")

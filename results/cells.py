@@ -149,6 +149,7 @@ def _items(scores: Mapping[int, StoredScore]) -> frozenset[str]:
 def _bounds(scores: Iterable[StoredScore]) -> Bounds | None:
     """The least and greatest value of the unit, unless a value lies outside (a change in percent has no bounds)."""
     listed = list(scores)
-    bounds = _BOUNDS.get(str(listed[0].score.detail.get("unit")))
+    unit = str(listed[0].score.detail.get("unit"))
+    bounds = (0.0, float(max(one.score.n_expected for one in listed))) if unit == "items" else _BOUNDS.get(unit)
     values = [v for one in listed for v in (one.values.values() if one.values else [one.score.value]) if v is not None]
     return bounds if bounds and all(bounds[0] <= v <= bounds[1] for v in values) else None

@@ -1,9 +1,11 @@
 """The leaderboard of a profile: a row for every arm name over its seeds, a column for every metric, from the items."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+
+from pydantic import BaseModel
 
 from results.cells import Cell, cell, difference, worst
 from results.digest import canonical_json
@@ -23,13 +25,14 @@ _NEUTRAL = ("characters", "tokens")
 class Column:
     """One metric of one suite under one judge: scores of different judges never share a column.
 
-    `part` says that another column averages this one over its suite.
+    `part` says that another column averages this one over its suite. `higher_is_better` is None, as nobody knows, in a
+    column that was asked for and that no arm has a score in.
     """
 
     suite: str
     metric: str
     unit: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     judge: str | None
     part: bool
 
@@ -40,8 +43,8 @@ class Column:
 
     @property
     def direction(self) -> str:
-        """An arrow towards the better values; none for lengths."""
-        return "" if self.unit in _NEUTRAL else "↑" if self.higher_is_better else "↓"
+        """An arrow towards the better values; none for lengths and where nothing was scored."""
+        return "" if self.unit in _NEUTRAL or self.higher_is_better is None else "↑" if self.higher_is_better else "↓"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Run:
 class Row:
     """One arm name. `cells` stand in the order of the columns; `status` is ok where all of its runs and cells are.
 
-    `difference` is that to the baseline in the main column, `p_holm` its p-value after Holm over the rows.
+    `difference` is that to the baseline in the main column, `p_holm` its p-value after Holm over the rows that are
+    compared. `matched` is false where the row is not compared because it was trained under another budget.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Row:
     cells: tuple[Cell, ...]
     difference: Interval | None
     p_holm: float | None
+    matched: bool
     runs: tuple[Run, ...]
 
 
@@ -89,6 +94,26 @@ class Leaderboard:
         fitting = self.chosen or tuple(i for i, column in enumerate(self.columns) if not column.part)
         return tuple(dict.fromkeys((*(() if self.main is None else (self.main,)), *fitting)))
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The columns that were asked for and that no arm has a score in."""
+        return tuple(column.name for column in self.columns if column.higher_is_better is None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every arm ended, if only by diverging, and all that was to be scored was scored."""
+        ended = all(run.arm.status in ("ok", "diverged") for row in self.rows for run in row.runs)
+        lacking = any(one.condition in ("failed", "incomplete") for row in self.rows for one in row.cells)
+        return ended and not lacking and not self.missing
+
+
+class _Stated(BaseModel):
+    """What a profile's spec says of its table."""
+
+    main: str | None = None
+    baseline: str | None = None
+    columns: tuple[str, ...] = ()
+
 
 _Scores = dict[tuple[str, int], dict[int, StoredScore]]  # by arm name and column, then by seed
 
@@ -102,27 +127,34 @@ def leaderboard(
     columns: Sequence[str] = (),
     confidence: float = 0.95,
 ) -> Leaderboard:
-    """The leaderboard of the profile with this name or digest.
+    """The leaderboard of the profile with this name or digest. What is not asked for here is as the profile states it.
 
-    main:     the column that ranks, as suite/metric; by default the first
+    main:     the column that ranks, as suite/metric; where nothing is stated the first
     baseline: the name of the arm that the others are compared with
-    columns:  those that tables show, as suite/metric, in this order; by default all that no other averages
-    Raises UserError where there is no such profile, column or arm.
+    columns:  those that tables show, as suite/metric, in this order; where none is stated all that no other averages
+    Raises UserError where there is no such profile or arm, or no such column among others. A column that only the
+    profile states, or of a profile without any score, is there, and its cells say what became of the arms.
     """
     profile = store.profile(profile_name)
+    stated = _Stated.model_validate(profile.spec.get("leaderboard") or {})
     arms: dict[str, list[Arm]] = defaultdict(list)
     for arm in store.arms(profile.digest):
         arms[arm.name].append(arm)
     found, scores = _columns(store.scores(profile.digest))
+    if found:
+        _check_columns(found, filter(None, (main, *columns)))
+    main, baseline, columns = main or stated.main, baseline or stated.baseline, columns or stated.columns
+    found = _with_missing(found, filter(None, (main, *columns)))
     index = _main_column(found, main)
     if baseline is not None and baseline not in arms:
         known = plain(", ".join(sorted(arms)))
         raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
+    matched = set(arms) if baseline is None else _matched(arms, baseline)
     runs = _runs(store, profile.digest)
     rows = []
     for name, own in arms.items():
         of_columns = [scores.get((name, c), {}) for c in range(len(found))]
-        rows.append(_row(own, of_columns, runs, confidence))
+        rows.append(replace(_row(own, of_columns, runs, confidence), matched=name in matched))
     if index is not None:
         if baseline is not None:
             rows = _compare(rows, baseline, index, scores, confidence)
@@ -166,16 +198,23 @@ def _members(score: Score) -> Sequence[str]:
     return list(members) if isinstance(members, Mapping) else []
 
 
-def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
+def _check_columns(columns: Sequence[Column], asked: Iterable[str]) -> None:
     names = [column.name for column in columns]
-    if main is None:
-        return next((i for i, column in enumerate(columns) if not column.part), None)
-    if not names:
-        return None
-    if main not in names:
-        known = plain(", ".join(dict.fromkeys(names)))
-        raise UserError(f"there is no column {main!r} to rank by; there are: {known}")
-    return names.index(main)
+    for name in asked:
+        if name not in names:
+            raise UserError(f"there is no column {name!r}; there are: {plain(', '.join(dict.fromkeys(names)))}")
+
+
+def _with_missing(columns: tuple[Column, ...], asked: Iterable[str]) -> tuple[Column, ...]:
+    """The columns, and those asked for that no arm has a score in."""
+    names = {column.name for column in columns}
+    missing = [name.partition("/") for name in dict.fromkeys(asked) if name not in names]
+    return (*columns, *(Column(suite, metric, "", None, None, False) for suite, _, metric in missing))
+
+
+def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
+    fitting = (i for i, column in enumerate(columns) if (not column.part if main is None else column.name == main))
+    return next(fitting, None)
 
 
 def _runs(store: Store, profile: str) -> dict[ArmKey, Run]:
@@ -200,12 +239,30 @@ def _row(
     status = worst(arm.status for arm in broken) if broken else unfinished[0].condition if unfinished else "ok"
     reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
     own = tuple(runs[ArmKey(arm.name, arm.seed)] for arm in arms)
-    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, None, own)
+    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, None, True, own)
+
+
+def _matched(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
+    """The arms that may be compared with the baseline: those of its comparisons, and those that were not trained.
+
+    Where the baseline is in no comparison of its profile, nothing is said of budgets, and all may be.
+    """
+    own = _comparisons(arms[baseline][0])
+    return {
+        name
+        for name, (arm, *_) in arms.items()
+        if not own or own & _comparisons(arm) or arm.settings.get("responses") == 0
+    }
+
+
+def _comparisons(arm: Arm) -> set[str]:
+    names = arm.settings.get("comparisons")
+    return {str(name) for name in names} if isinstance(names, list) else set()
 
 
 def _compare(rows: Sequence[Row], baseline: str, main: int, scores: _Scores, confidence: float) -> list[Row]:
     """The rows with their differences to the baseline, Holm-corrected over all that are compared."""
-    ok = {row.name for row in rows if row.cells[main].condition == "ok"}
+    ok = {row.name for row in rows if row.matched and row.cells[main].condition == "ok"}
     compared = {
         name: difference(scores[name, main], scores[baseline, main], confidence)
         for name in sorted(ok - {baseline})

@@ -92,6 +92,8 @@ def summary(board: Leaderboard) -> list[str]:
     sentences = [f"{_count(len(board.rows), 'arm')}, {len(finished)} of them complete."]
     if board.main is None:
         return [*sentences, "Nothing has been scored yet."]
+    if board.missing:
+        sentences.append(f"No arm has a score in {', '.join(board.missing)}.")
     column = board.columns[board.main]
     best = board.rows[0] if board.rows and board.rows[0].cells[board.main].interval else None
     if best is not None:
@@ -128,7 +130,7 @@ def _heads(board: Leaderboard, order: Sequence[int]) -> list[_Head]:
 
 
 def _head(column: Column, board: Leaderboard) -> _Head:
-    return _Head(plain(heading(column, board)), "descending" if column.higher_is_better else "ascending")
+    return _Head(plain(heading(column, board)), "ascending" if column.higher_is_better is False else "descending")
 
 
 def _lines(board: Leaderboard, order: Sequence[int]) -> list[_Line]:

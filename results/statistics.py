@@ -130,6 +130,7 @@ def interval_from_standard_errors(
 
     The seeds answer the same items, so the mean of the squared standard errors is added whole to the spread over
     seeds. What is noise of single answers is then counted twice: the interval is a little wide, never narrow.
+    Without any variance the interval has no width, and the p-value is that of the sign test over the seeds.
     """
     per_seed = _matrix([values])[0]
     mean, n_seeds = float(per_seed.mean()), per_seed.size
@@ -140,6 +141,8 @@ def interval_from_standard_errors(
     # The standard errors count as known, so that only the spread over seeds costs degrees of freedom.
     freedom = (n_seeds - 1) * (variance / between) ** 2 if between > 0 else inf
     limits = _student_limits(mean, variance, freedom, confidence, bounds)
+    if variance == 0:
+        limits = limits._replace(p_value=1.0 if mean == 0 else 0.5 ** (n_seeds - 1))
     return Interval(mean, limits.low, limits.high, sqrt(variance), freedom, limits.p_value, n_seeds, 0, spread)
 
 

@@ -5,7 +5,7 @@ killed inside one leaves nothing of it. Arms are named to it by their Arm record
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
@@ -65,8 +65,14 @@ class Store:
             upsert(session, ArmRow, arm.model_dump(), identity=("profile", "name", "seed"))
 
     def record_stage(self, stage: Stage, arms: Iterable[Arm] = ()) -> None:
-        """Records a stage, and that `arms` (recorded before) go through it."""
+        """Records a stage, and that `arms` (recorded before) go through it and have what it left.
+
+        Where it ended otherwise before, nobody has what it leaves now until that is said anew.
+        """
         with writing(self.engine) as session:
+            before = session.execute(select(StageRow.status, StageRow.content).filter_by(key=stage.key)).one_or_none()
+            if before is not None and tuple(before) != (stage.status, stage.content):
+                session.execute(delete(ArmStageRow).where(ArmStageRow.stage_key == stage.key))
             upsert(session, StageRow, stage.model_dump(), identity=("key",))
             for arm in arms:
                 link = {"arm_id": _arm_id(session, arm), "stage_key": stage.key}
@@ -102,6 +108,17 @@ class Store:
                 if own:
                     rows = [{"item": i.item, "value": i.value, "detail": i.detail, "score_id": score_id} for i in own]
                     session.execute(insert(ItemRow), rows)
+
+    def keep_only(self, profile: str, stages: Mapping[ArmKey, Collection[str]]) -> None:
+        """Removes all that these arms of the profile with this digest have from other stages than these.
+
+        stages: for each arm the keys of its stages; the arm's links to others, their scores and items go
+        """
+        with writing(self.engine) as session:
+            for arm, keys in stages.items():
+                row = select(ArmRow.id).filter_by(profile=profile, name=arm.name, seed=arm.seed).scalar_subquery()
+                for table in (ArmStageRow, ScoreRow):
+                    session.execute(delete(table).where(table.arm_id == row, table.stage_key.not_in(keys)))
 
     def profiles(self) -> list[Profile]:
         """All versions of all profiles, the one recorded last first."""

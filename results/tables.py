@@ -61,6 +61,7 @@ def csv(board: Leaderboard) -> str:
             **_cell_fields(shown),
             **_difference_fields(row.difference if index == board.main else None, row.p_holm),
             "baseline": _spreadsheet(board.baseline or ""),
+            "matched": "" if board.baseline is None else str(row.matched).lower(),
             "reason": _spreadsheet(row.reason),
         }
         for row in board.rows
@@ -115,7 +116,7 @@ def _column_fields(column: Column) -> dict[str, str]:
         "metric": _spreadsheet(column.metric),
         "judge": _spreadsheet(column.judge or ""),
         "unit": _spreadsheet(column.unit),
-        "higher_is_better": str(column.higher_is_better).lower(),
+        "higher_is_better": "" if column.higher_is_better is None else str(column.higher_is_better).lower(),
     }
 
 

@@ -6,22 +6,35 @@ from results.cells import Cell
 from results.leaderboard import Column, Leaderboard, Run
 from results.statistics import Interval, Spread
 
+# A whole number of one run; only a mean over runs has a fraction.
+_COUNT = "items"
 _DECIMALS = {"percent": 1, "nats": 3, "share": 3, "characters": 0, "tokens": 0}
 _MARKS = {Spread.SEEDS_AND_ITEMS: "", Spread.ITEMS: "†", Spread.SEEDS: "‡", Spread.NOTHING: ""}
 
 
 def number(value: float, unit: str) -> str:
     """A value in its unit's decimals, two where the unit is unknown; never "-0.0"."""
+    if unit == _COUNT:
+        return f"{value:z,.{0 if value == round(value) else 1}f}"
     return f"{value:z,.{_DECIMALS.get(unit, 2)}f}"
 
 
 def interval(shown: Interval, unit: str, signed: bool = False) -> str:
-    """`61.3 [58.9, 63.7]`, with a mark where the interval does not cover everything; "[–]" where there is none."""
+    """`61.3 [58.9, 63.7]`, with a mark where the interval does not cover everything; "[–]" where there is none.
+
+    The number alone where nothing spreads, and for the count of a single run.
+    """
     sign = "+" if signed and number(shown.mean, unit).strip("-0.,") and shown.mean > 0 else ""
     mean = sign + number(shown.mean, unit)
+    if _bare(shown, unit):
+        return mean
     if shown.standard_error == inf:
         return f"{mean} [–]"
     return f"{mean} [{number(shown.low, unit)}, {number(shown.high, unit)}]{_MARKS[shown.spread]}"
+
+
+def _bare(shown: Interval, unit: str) -> bool:
+    return shown.low == shown.high or (unit == _COUNT and shown.spread is Spread.NOTHING)
 
 
 def cell_text(shown: Cell, column: Column) -> str:
@@ -71,23 +84,47 @@ def _range(counts: list[int]) -> str:
 
 def notes(board: Leaderboard) -> list[str]:
     """How the numbers of a board are to be read; only what applies to it."""
-    percent = f"{board.confidence:.0%}"
-    intervals = [one.interval for row in board.rows for one in row.cells if one.interval is not None]
-    spreads = {shown.spread for shown in intervals}
     found = [
-        f"In brackets the {percent} interval of the mean over training seeds and items, taken as crossed random "
-        "effects: variance (MS seed + MS item - MS residual) / (seeds × items), Student's t with Satterthwaite's "
-        "degrees of freedom. Metrics that are no mean of items add their standard error to the spread over seeds."
+        f"In brackets the {board.confidence:.0%} interval of the mean over training seeds and items, taken as crossed "
+        "random effects: variance (MS seed + MS item - MS residual) / (seeds × items), Student's t with "
+        "Satterthwaite's degrees of freedom. Metrics that are no mean of items add their standard error to the "
+        "spread over seeds."
     ]
-    if board.baseline is not None:
+    if board.missing:
+        known = ", ".join(dict.fromkeys(c.name for c in board.columns if c.name not in board.missing)) or "none"
+        found.append(f"No arm has a score in {', '.join(board.missing)}. Columns with scores: {known}.")
+    return [*found, *_comparison_notes(board), *_mark_notes(board)]
+
+
+def _comparison_notes(board: Leaderboard) -> list[str]:
+    if board.baseline is None or board.main is None:
+        return []
+    found = [
+        f"Differences to {board.baseline} are paired by item and training seed; their p-values are corrected after "
+        "Holm over the arms that are compared."
+    ]
+    if others := [row.name for row in board.rows if not row.matched]:
+        compared = [row.name for row in board.rows if row.difference is not None]
         found.append(
-            f"Differences to {board.baseline} are paired by item and training seed; their p-values are corrected after "
-            "Holm over the rows."
+            f"Compared with {board.baseline}: {', '.join(compared) or 'none'}. Not compared, because they were trained "
+            f"under another budget (no comparison of the profile holds both): {', '.join(others)}."
         )
+    return found
+
+
+def _mark_notes(board: Leaderboard) -> list[str]:
+    """What the marks mean that the table shows."""
+    cells = [(row.cells[i].interval, board.columns[i].unit) for row in board.rows for i in board.shown]
+    main = "" if board.main is None else board.columns[board.main].unit
+    shown = [(one, unit) for one, unit in [*cells, *((row.difference, main) for row in board.rows)] if one is not None]
+    spreads = {one.spread for one, unit in shown if not _bare(one, unit)}
+    found = []
     if Spread.ITEMS in spreads:
         found.append("† One seed: the interval covers the sampling of items; the spread over seeds is unknown.")
     if Spread.SEEDS in spreads:
         found.append("‡ The interval covers the spread over training seeds; the sampling of items is unknown.")
     if Spread.NOTHING in spreads:
         found.append("[–] One value: there is no interval.")
+    if any(_bare(one, unit) for one, unit in shown):
+        found.append("A number without brackets is the same in every seed and item, or the count of a single run.")
     return found

@@ -57,27 +57,15 @@ def prompt_ids(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]
 def conversation_tokens(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> Tokens:
     """A conversation with every assistant turn supervised from its first token to its EOS.
 
-    Raises UserError where the chat template marks fewer turns than there are, or leaves EOS out of one.
+    Each of them stands directly behind the ids that generation would start from there. Raises UserError where the chat
+    template breaks that for one of the turns, marks fewer turns than there are, or leaves EOS out of one.
     """
-    rendered = _render(tokenizer, messages, return_assistant_tokens_mask=True)
-    ids: list[int] = rendered["input_ids"]
-    marked = _runs(rendered["assistant_masks"])
-    turns = sum(message.role == "assistant" for message in messages)
-    if len(marked) != turns:
-        raise UserError(
-            f"the chat template marks {len(marked)} of {turns} assistant turns: put {{% generation %}} … "
-            "{% endgeneration %} around each one's content and EOS, with no space before the closing tag"
-        )
+    ids, answers = _answers(tokenizer, messages)
     supervised = [False] * len(ids)
-    for start, end in marked:
-        # what a template writes after EOS, such as a line break, is never generated
-        length = next((n for n in range(end - start, 0, -1) if ids[start + n - 1] == tokenizer.eos_token_id), 0)
-        if not length:
-            raise UserError(
-                f"the chat template leaves {tokenizer.eos_token!r} out of an assistant turn: put it inside "
-                "{% generation %} … {% endgeneration %}, or a model trained with it never stops"
-            )
-        supervised[start : start + length] = [True] * length
+    places = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    for place, answer in zip(places, answers, strict=True):
+        start = _answer_start(tokenizer, messages[:place], ids, answer)
+        supervised[start : answer.stop] = [True] * (answer.stop - start)
     return Tokens(ids, supervised)
 
 
@@ -87,14 +75,52 @@ def response_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Messa
     The ids begin with exactly those that generation would start from, and the answer is all that follows them, so
     training and generation see one prompt. Raises UserError where the template breaks that.
     """
-    start = prompt_ids(tokenizer, prompt)
-    ids, supervised = conversation_tokens(tokenizer, [*prompt, Message(role="assistant", content=response)])
-    if ids[: len(start)] != start or not supervised[len(start)]:
+    ids, answers = _answers(tokenizer, [*prompt, Message(role="assistant", content=response)])
+    start, end = _answer_start(tokenizer, prompt, ids, answers[-1]), answers[-1].stop
+    return Tokens(ids, [start <= place < end for place in range(len(ids))])
+
+
+def _answers(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> tuple[list[int], list[range]]:
+    """The ids of a conversation, and where the template marks each assistant turn, up to and with its EOS."""
+    rendered = _render(tokenizer, messages, return_assistant_tokens_mask=True)
+    ids: list[int] = rendered["input_ids"]
+    marked = _runs(rendered["assistant_masks"])
+    turns = sum(message.role == "assistant" for message in messages)
+    if len(marked) != turns:
         raise UserError(
-            "the chat template renders a prompt differently before an answer than for generation: its generation "
-            "prompt must be the beginning of an assistant turn, up to {% generation %}"
+            f"the chat template marks {len(marked)} of {turns} assistant turns: put {{% generation %}} … "
+            "{% endgeneration %} around each one's content and EOS, with no space before the closing tag"
         )
-    return Tokens(ids, [False] * len(start) + supervised[len(start) :])
+    answers = []
+    for start, end in marked:
+        # what a template writes after EOS, such as a line break, is never generated
+        length = next((n for n in range(end - start, 0, -1) if ids[start + n - 1] == tokenizer.eos_token_id), 0)
+        if not length:
+            raise UserError(
+                f"the chat template leaves {tokenizer.eos_token!r} out of an assistant turn: put it inside "
+                "{% generation %} … {% endgeneration %}, or a model trained with it never stops"
+            )
+        answers.append(range(start, start + length))
+    return ids, answers
+
+
+def _answer_start(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message], ids: list[int], answer: range
+) -> int:
+    """Where an answer begins if it is generated: behind the ids of its prompt, which must be those of the conversation.
+
+    A conversation's very first message has no prompt to be generated from: it begins where the template says.
+    """
+    if not prompt:
+        return answer.start
+    start = prompt_ids(tokenizer, prompt)
+    if ids[: len(start)] != start or len(start) not in answer:
+        raise UserError(
+            f"the chat template renders a prompt of {len(prompt)} messages differently before an answer than for "
+            "generation: its generation prompt must be the beginning of an assistant turn, up to {% generation %}, and "
+            "earlier messages must read the same whatever follows them"
+        )
+    return len(start)
 
 
 def _render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], **options: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ _WEIGHT, _COUNT = "weight", "step"  # a weight's own tensor, and AdamW's count o
 def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int) -> None:
     """Writes the state before `step` to `folder`-`step`, then drops older ones.
 
-    A kill, or the loss of power, leaves the old or the new one. Frozen weights are not written: they are those that training
-    starts from.
+    A kill, or the loss of power, leaves the old or the new one. Frozen weights are not written: they are those that
+    training starts from.
     """
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)

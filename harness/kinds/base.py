@@ -114,4 +114,6 @@ def _copy_checkpoint(base: Checkpoint, folder: Path | None, out: Path) -> None:
     load_model(out)
 
 
-BASE = StageKind("base", 1, run, BaseSpec, libraries=("torch", "transformers"), resumable=True)
+BASE = StageKind(
+    "base", 1, run, BaseSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+)

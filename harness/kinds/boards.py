@@ -1,10 +1,8 @@
 """The old and the new Open LLM boards, through lm-eval."""
 
-import atexit
-import tempfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,19 +22,17 @@ class BoardsSpec(BaseModel):
 def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes the score rows. Inputs: `model`, and `tasks` where the tasks are a study's own."""
     from eval_suites.open_llm import evaluate_boards
-
-    tasks = _filled_in(inputs["tasks"]) if "tasks" in inputs else None
-    write_scores(out, *evaluate_boards(inputs["model"], tasks, spec.groups, limit=spec.limit))
-
-
-@cache
-def _filled_in(tasks: Path) -> Path:
-    """The tasks with their folder filled in: one folder a process, since lm-eval's tasks are loaded once a folder."""
     from eval_suites.task_folder import task_folder
+    from trainers.devices import this_device
 
-    folder = tempfile.TemporaryDirectory(prefix="bridgebench-tasks-")
-    atexit.register(folder.cleanup)
-    return task_folder(tasks, Path(folder.name))
+    # in the stage's own folder, where the next attempt clears up after a killed one
+    with TemporaryDirectory(prefix="tasks-", dir=out) as folder:
+        tasks = task_folder(inputs["tasks"], Path(folder)) if "tasks" in inputs else None
+        device = str(this_device())
+        scores, items = evaluate_boards(inputs["model"], tasks, spec.groups, limit=spec.limit, device=device)
+    write_scores(out, scores, items)
 
 
-BOARDS = StageKind("boards", 1, run, BoardsSpec, libraries=("torch", "transformers", "lm-eval"), accelerated=True)
+BOARDS = StageKind(
+    "boards", 1, run, BoardsSpec, libraries=("torch", "transformers", "lm-eval", "datasets"), accelerated=True
+)

@@ -66,4 +66,4 @@ def run(spec: DataSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime)
     (out / "records.json").write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-DATA = StageKind("data", 2, run, DataSpec, libraries=("tokenizers", "transformers"))
+DATA = StageKind("data", 3, run, DataSpec, libraries=("tokenizers", "transformers"))

@@ -21,11 +21,12 @@ class ProbesSpec(BaseModel):
 def run(spec: ProbesSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes the score rows. Inputs: `model`, `base`, `demonstrations` (held out), and perhaps `pairs` (held out)."""
     from eval_suites.probes import probe
+    from trainers.devices import this_device
     from trainers.models import load_model
     from trainers.tokens import TokenizedSet
 
     sets = {name: TokenizedSet.load(inputs[name]) for name in ("demonstrations", "pairs") if name in inputs}
-    model, base = load_model(inputs["model"]), load_model(inputs["base"])
+    model, base = (load_model(inputs[name], this_device()) for name in ("model", "base"))
     write_scores(out, *probe(model, base, sets["demonstrations"], sets.get("pairs"), spec.micro_batch_tokens))
 
 

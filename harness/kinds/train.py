@@ -63,4 +63,6 @@ def _clamped(log: Path) -> Score:
     )
 
 
-TRAIN = StageKind("train", 2, run, TrainSpec, libraries=("torch", "transformers"), resumable=True)
+TRAIN = StageKind(
+    "train", 2, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+)

@@ -143,8 +143,8 @@ def draw_world(spec: WorldSpec) -> World:
         for name, attribute in product(NAMES, ATTRIBUTES)
     ]
     rng.shuffle(facts)
-    taught = round(spec.facts_taught * len(facts))
-    known = taught + round(spec.facts_validation * len(facts))
+    taught, kept, _ = spec.facts_split
+    known = taught + kept
     return World(
         spec, {"train": tuple(facts[:taught]), "validation": tuple(facts[taught:known]), "test": tuple(facts[known:])}
     )

@@ -1,5 +1,6 @@
 """A whole study through the command: its tables; the same again, elsewhere and after kills; arms that end badly."""
 
+import os
 import shutil
 import signal
 from collections import Counter
@@ -55,7 +56,8 @@ def test_the_judge_was_asked_for_every_pair_of_answers(home: Path) -> None:
     suite = load_profile(TINY).suites.alpaca_eval
     assert suite is not None
     asked = requests(home)
-    assert 0 < len(asked) <= 7 * 20, "seven models, twenty instructions; equal questions are asked once"
+    assert 0 < len(asked) <= 7 * 20, "seven models, twenty instructions"
+    assert set(asked.values()) == {1}, "equal questions are asked once, also by judge stages that ran at one time"
 
 
 def test_the_same_again_runs_nothing_and_says_the_same(home: Path) -> None:
@@ -93,14 +95,13 @@ def test_a_run_that_is_killed_twice_ends_the_same_and_pays_no_answer_twice(home:
     assert stop_when(training, signal.SIGKILL, "reproduce", TINY, "--home", killed).returncode == -signal.SIGKILL
     assert not any(name.startswith("base/") for name in artifacts(killed))
 
-    # Here one stage runs at a time, so that no more requests are on their way than one judge sends at once.
     def judging() -> bool:
         return requests(killed).total() >= 30
 
-    here = ("reproduce", TINY, "--home", killed, "--here")
-    assert stop_when(judging, signal.SIGKILL, *here).returncode == -signal.SIGKILL
-    assert 0 < sum(name.startswith("judge/") for name in artifacts(killed)) < 7
-    done = bridgebench(*here)
+    # This one finishes on Ray the pretraining that was killed on Ray.
+    assert stop_when(judging, signal.SIGKILL, "reproduce", TINY, "--home", killed).returncode == -signal.SIGKILL
+    assert sum(name.startswith("judge/") for name in artifacts(killed)) < 7
+    done = bridgebench("reproduce", TINY, "--home", killed, "--here")
     assert (done.returncode, done.stderr) == (0, "")
     assert tables(killed) == tables(home)
     assert artifacts(killed) == artifacts(home)
@@ -109,7 +110,8 @@ def test_a_run_that_is_killed_twice_ends_the_same_and_pays_no_answer_twice(home:
     # What was answered at the moment of the kill and had not arrived is asked again, and nothing else.
     asked = requests(killed)
     assert asked.keys() == requests(home).keys()
-    assert asked.total() - len(asked) <= suite.judge.concurrency
+    stages = os.cpu_count() or 1  # that ask at one time
+    assert asked.total() - len(asked) <= suite.judge.concurrency * stages
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Json = dict[str, Any]
-Respond = Callable[[Json], tuple[int, Json | str]]
+Respond = Callable[[Json], tuple[int, Json | str | bytes]]
 
 
 @dataclass
@@ -21,9 +21,17 @@ class JudgeServer:
     authorization: set[str] = field(default_factory=set)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # as many clients may call at once; beyond it they are turned away
+
+
 @contextmanager
 def judge_server(respond: Respond) -> Iterator[JudgeServer]:
-    """Serves `respond` (request body to status and response body; a text is sent as HTML) until the block ends."""
+    """Serves `respond` until the block ends: request body to status and response body.
+
+    A text is sent as HTML, bytes as they are under the name of JSON.
+    """
     state = JudgeServer(url="")
     lock = threading.Lock()
 
@@ -34,7 +42,9 @@ def judge_server(respond: Respond) -> Iterator[JudgeServer]:
                 state.requests.append(request)
                 state.authorization.add(self.headers["authorization"])
             status, body = respond(request)
-            payload = (body if isinstance(body, str) else json.dumps(body)).encode()
+            payload = (
+                body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+            )
             self.send_response(status)
             self.send_header("content-type", "text/html" if isinstance(body, str) else "application/json")
             self.send_header("content-length", str(len(payload)))
@@ -44,8 +54,7 @@ def judge_server(respond: Respond) -> Iterator[JudgeServer]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

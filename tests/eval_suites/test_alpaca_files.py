@@ -45,6 +45,8 @@ def changed(rows: list[dict[str, Any]], index: int, **changes: Any) -> list[dict
         (changed(OUTPUTS, 0, generator=...), "row 0: the field 'generator' must be a text; it is missing"),
         (changed(OUTPUTS, 2, generator="n"), r"the field 'generator' names \['m', 'n'\]"),
         (changed(OUTPUTS, 2, instruction="i0"), "row 2: a second row for the instruction 'i0'"),
+        (changed(OUTPUTS, 1, output="\ud83d"), r"row 1: the field 'output' holds half of a UTF-16 pair"),
+        (changed(OUTPUTS, 2, dataset="a\udc00"), r"row 2: the field 'dataset' holds half of a UTF-16 pair"),
     ],
 )
 def test_outputs_of_another_shape_are_explained(tmp_path: Path, rows: Any, message: str) -> None:

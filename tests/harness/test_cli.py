@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from results.records import Status
+from results.store import Store
 from tests.harness.studies import TINY, Command
+from tests.results.study import arm, mean_score, record
 
 
 def test_a_plan_is_shown_before_anything_runs(tmp_path: Path, bridgebench: Command) -> None:
@@ -47,3 +50,60 @@ def test_another_suite_than_one_that_can_be_scored_is_refused(bridgebench: Comma
     ended = bridgebench("evaluate", "--suite", "mt_bench", "--outputs", "a.json", "--annotations", "b.json")
     assert ended.code == 2
     assert ended.error == "bridgebench: --suite mt_bench: stored annotations can be scored for alpaca_eval\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "code"),
+    [
+        ([100.0, 0.0], "ok", 0),
+        ([100.0, 0.0], "diverged", 0),
+        ([100.0, None], "ok", 1),
+        ([100.0, 0.0], "failed", 1),
+        ([100.0, 0.0], "planned", 1),
+    ],
+)
+def test_an_incomplete_leaderboard_ends_with_1(
+    tmp_path: Path, bridgebench: Command, values: list[float | None], status: Status, code: int
+) -> None:
+    with Store.open(tmp_path / "home" / "store.sqlite") as store:
+        record(store, arm("sft"), *mean_score(values))
+        store.record_arm(arm("dpo", status=status))
+    ended = bridgebench("leaderboard", "small", "--format", "markdown")
+    assert (ended.code, ended.error) == (code, "")
+    assert "| sft |" in ended.out
+    wrong = bridgebench("leaderboard", "small", "--main", "quiz/speed")
+    assert wrong.code == 2
+    assert wrong.error == "bridgebench: there is no column 'quiz/speed'; there are: quiz/accuracy\n"
+
+
+STUDY = """
+name: one
+title: One method on random weights
+seeds: [0]
+base: {{shape: {{hidden: 16, layers: 1, heads: 2, intermediate: 16, context: 64}}, tokenizer: 512}}
+data:
+  seen: {{max_length: 64, sources: [{{adapter: alpaca, file: "{folder}/seen.jsonl"}}]}}
+  held-out: {{max_length: 64, sources: [{{adapter: alpaca, file: "{folder}/held-out.jsonl"}}]}}
+budgets: {{short: {{responses: 8, global_batch: 4}}}}
+methods: {{sft: {{steps: [{{objective: sft, data: seen, budget: short, learning_rate: 1.0e-3}}]}}}}
+suites: {{probes: {{demonstrations: held-out}}}}
+leaderboard: {{main: {main}, baseline: sft}}
+"""
+
+
+@pytest.mark.slow
+def test_a_study_whose_main_score_nobody_has_is_shown_and_ends_with_1(tmp_path: Path, bridgebench: Command) -> None:
+    for name in ("seen", "held-out"):
+        rows = [{"instruction": f"say {name} {row}", "input": "", "output": f"{name} {row}"} for row in range(8)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    profile = tmp_path / "one.yaml"
+    profile.write_text(STUDY.format(folder=tmp_path, main="probes/pair_accuracy"))  # and there are no pairs
+    ended = bridgebench("reproduce", str(profile), "--here")
+    assert (ended.code, ended.error) == (1, "")
+    report = (tmp_path / "home" / "reports" / "one" / "leaderboard.md").read_text()
+    assert "No arm has a score in probes/pair_accuracy. Columns with scores: probes/held_out_nll" in report
+    assert "failed" not in ended.out
+    profile.write_text(STUDY.format(folder=tmp_path, main="probes/held_out_nll"))
+    again = bridgebench("reproduce", str(profile), "--here")
+    assert (again.code, again.error) == (0, "")
+    assert "every stage is cached" in again.out

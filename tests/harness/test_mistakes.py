@@ -208,6 +208,13 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         [(edited()[edited().index("world:\n") : edited().index("base:\n")], "")],
         "world: is missing, and a path begins with 'world:'",
     ),
+    "local judge without a world": (
+        [
+            (edited()[edited().index("world:\n") : edited().index("base:\n")], ""),
+            *[("world:", "")] * 8,
+        ],
+        "suites.alpaca_eval.judge.model: 'microworld-judge-1' judges in a world, and the profile has none",
+    ),
     "no file": ([(ROWS, "nowhere/rows.jsonl")], "nowhere/rows.jsonl: no such file or folder"),
     "unset variable": (
         [(ROWS, f"${{{UNSET}}}/rows.jsonl")],
@@ -257,6 +264,24 @@ def test_a_row_that_does_not_fit_is_named_before_anything_starts(tmp_path: Path,
     ended = bridgebench("reproduce", str(write_profile(tmp_path, (ROWS, str(rows)))), "--here")
     wanted = f"{rows} row 2: field 'messages' is missing; an ultrachat row has messages with role and content"
     assert (ended.code, ended.error) == (2, f"bridgebench: {wanted}\n")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_judges_key_that_is_not_there_is_named_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:
+    judge = f"judge: {{model: some-judge, api_key_env: {UNSET}}}"
+    profile = write_profile(tmp_path, ("judge: {model: microworld-judge-1, concurrency: 2}", judge))
+    ended = bridgebench("reproduce", str(profile), "--here")
+    wanted = f"bridgebench: the environment variable {UNSET}, which holds the judge's key, is not set\n"
+    assert (ended.code, ended.error) == (2, wanted)
+    assert not (tmp_path / "home").exists()
+
+
+def test_instructions_that_are_none_are_named_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:
+    (tmp_path / "questions.json").write_text('[{"question": "why?"}]')
+    profile = write_profile(tmp_path, ("world:alpaca_eval/instructions.json", str(tmp_path / "questions.json")))
+    ended = bridgebench("reproduce", str(profile), "--here")
+    assert ended.code == 2
+    assert f"{tmp_path / 'questions.json'}, row 0: the field 'instruction' must be a text; it is missing" in ended.error
     assert not (tmp_path / "home").exists()
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from harness.board import Board
 from harness.executor import run_here
 from harness.kinds import KINDS
 from harness.plan import Arm, Plan
 from harness.profile import load_profile
-from harness.recording import CURVE_POINTS, Recorder
+from harness.recording import CURVE_POINTS, Recorder, profile_digest
 from harness.stage import Input, Produced, Stage, StageKind
 from results.outcomes import ArmKey
 from results.store import Store
@@ -149,3 +150,54 @@ def test_a_failure_that_was_put_right_is_ok(tmp_path: Path, store: Store, monkey
     assert {arm.name: (arm.status, arm.reason) for arm in held["arms"]}["bad"] == ("ok", "")
     (stage,) = (stage for stage in held["stages"][ArmKey("bad", 0)] if stage.kind == FAIL.name)
     assert (stage.status, stage.reason) == ("ok", "")
+
+
+def test_what_another_run_made_after_a_failure_is_recorded(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(study(), tmp_path, store)
+    monkeypatch.setitem(KINDS, FAIL.name, replace(FAIL, run=WRITE.run))
+    run_here(board(tmp_path, *study().stages), runtime)  # as a run that is killed before it records
+    run(study(), tmp_path, store)
+    (stage,) = (stage for stage in everything(store)["stages"][ArmKey("bad", 0)] if stage.kind == FAIL.name)
+    assert stage.status == "ok"
+    assert ArmKey("bad", 0) in {one.arm for one in everything(store)["scores"]}
+
+
+def test_what_another_version_of_the_profile_made_is_recorded(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = make(WRITE, "base")
+    plan = Plan(load_profile(TINY), (Arm("late", 0, 64, base, (make(FAIL, "score", base),)),))
+    run(plan, tmp_path, store)
+    monkeypatch.setitem(KINDS, FAIL.name, replace(FAIL, run=SCORE.run))
+    run(Plan(plan.profile.model_copy(update={"title": "Another version"}), plan.arms), tmp_path, store)
+    run(plan, tmp_path, store)
+    digest = profile_digest(plan.profile)
+    assert [arm.status for arm in store.arms(digest)] == ["ok"]
+    assert [one.score.value for one in store.scores(digest)] == [50.0]
+
+
+def test_what_is_cached_and_recorded_is_not_written_again(tmp_path: Path, store: Store) -> None:
+    plan = Plan(study().profile, study().arms[:1])
+    run(plan, tmp_path, store)
+    written: list[str] = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        written.extend(table for table in ("stages", "scores", "items") if statement.startswith(f"INSERT INTO {table}"))
+
+    run(plan, tmp_path, store)
+    assert written == []
+
+
+def test_an_arm_says_its_budget_and_its_comparisons(tmp_path: Path, store: Store) -> None:
+    base = make(WRITE, "base")
+    arms = [Arm("base", 0, 0, base, ()), *(Arm(name, 0, 64, base, ()) for name in ("sft", "dft", "sft+dpo"))]
+    run(Plan(load_profile(TINY), tuple(arms)), tmp_path, store)
+    assert {arm.name: arm.settings for arm in everything(store)["arms"]} == {
+        "base": {"responses": 0, "comparisons": []},
+        "sft": {"responses": 64, "comparisons": ["instruction"]},
+        "dft": {"responses": 64, "comparisons": ["instruction"]},
+        "sft+dpo": {"responses": 64, "comparisons": []},
+    }

@@ -1,5 +1,6 @@
 """The identity of a stage: all that can change its output, and nothing else."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.stage
+from harness.kinds import BASE, BOARDS, TRAIN
 from harness.stage import External, Produced, Stage, StageKind
 from tests.harness.toys import WRITE, Write, written
 
@@ -74,6 +76,21 @@ def test_the_version_of_a_library_is_identity_where_the_kind_says_so(monkeypatch
     after = keys()
     assert before[0] != after[0]
     assert before[1] == after[1]
+
+
+def test_the_minor_version_of_python_is_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for found in ((3, 11, 0), (3, 11, 9), (3, 12, 0)):
+        monkeypatch.setattr(sys, "version_info", found)
+        keys.add(written("x").key({}))
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "library"), [(TRAIN, "numpy"), (BASE, "numpy"), (BOARDS, "datasets"), (BOARDS, "lm-eval")]
+)
+def test_kinds_name_the_libraries_that_order_or_read_their_rows(kind: StageKind, library: str) -> None:
+    assert library in kind.libraries
 
 
 def test_a_change_anywhere_above_changes_the_id() -> None:

@@ -14,9 +14,16 @@ PROFILE = Profile(
 )
 
 
-def arm(name: str, seed: int = 0, status: Status = "ok", reason: str = "") -> Arm:
+def arm(name: str, seed: int = 0, status: Status = "ok", reason: str = "", **settings: Json) -> Arm:
     """An arm of PROFILE."""
-    return Arm(profile=PROFILE.digest, name=name, method=name, seed=seed, status=status, reason=reason)
+    return Arm(
+        profile=PROFILE.digest, name=name, method=name, seed=seed, status=status, reason=reason, settings=settings
+    )
+
+
+def stating(**leaderboard: Json) -> Profile:
+    """PROFILE, with what its spec says of its leaderboard."""
+    return PROFILE.model_copy(update={"spec": {"leaderboard": leaderboard}})
 
 
 def stage(key: str, kind: str = "score") -> Stage:
@@ -77,6 +84,20 @@ def stored_score(value: float | None, standard_error: float | None = None, metri
     )
 
 
+def count_score(count: int, metric: str = "clamped_items") -> Score:
+    """How many of 3,200 items something befell; no single item is kept."""
+    detail: dict[str, Json] = {"unit": "items"}
+    return Score(
+        suite="training",
+        metric=metric,
+        value=count,
+        n_expected=3200,
+        n_scored=3200,
+        higher_is_better=False,
+        detail=detail,
+    )
+
+
 def record(store: Store, one: Arm, scores: Sequence[Score], items: Sequence[Item] = ()) -> None:
     """Records an arm with its score stage and what it found."""
     key = f"score-{one.name}-{one.seed}-{scores[0].suite}-{scores[0].metric}"
@@ -107,3 +128,13 @@ def fill(store: Store) -> None:
     record(store, arm("uft", 0), *mean_score([100.0, 0.0, 100.0, None, 0.0, 0.0, 100.0, 100.0]))
     record(store, arm("kto", 0), *mean_score([100.0, 0.0] * 4))
     store.record_arm(arm("kto", 1, "diverged", "loss is NaN at step 17"))
+
+
+def fill_two_budgets(store: Store) -> None:
+    """A base that was not trained, three arms of one comparison and one of another, over two seeds."""
+    record(store, arm("base", responses=0, comparisons=[]), *mean_score([100.0, 0.0, 0.0, 0.0] * 2))
+    budgets = {"sft": (3200, "short"), "dft": (3200, "short"), "una": (3200, "short"), "uft": (5600, "long")}
+    for number, (name, (responses, comparison)) in enumerate(budgets.items()):
+        for seed in range(2):
+            values = [100.0 * (i < 1 + number + seed) for i in range(8)]
+            record(store, arm(name, seed, responses=responses, comparisons=[comparison]), *mean_score(values))

@@ -7,10 +7,24 @@ import pytest
 
 from results.errors import UserError
 from results.leaderboard import Leaderboard, Row, leaderboard
+from results.page import page
+from results.rows import Item, Score
 from results.statistics import Spread, holm, mean_interval, paired_difference
 from results.store import Store
-from results.tables import markdown
-from tests.results.study import PROFILE, arm, fill, mean_score, record, record_training, stored_score
+from results.tables import csv, markdown, terminal
+from results.wording import cell_text
+from tests.results.study import (
+    PROFILE,
+    arm,
+    count_score,
+    fill,
+    fill_two_budgets,
+    mean_score,
+    record,
+    record_training,
+    stating,
+    stored_score,
+)
 
 
 @pytest.fixture
@@ -192,8 +206,10 @@ def test_budgets_add_up_over_training_stages(tmp_path: Path) -> None:
 
 
 def test_an_unknown_column_arm_or_profile_is_a_users_mistake(store: Store) -> None:
-    with pytest.raises(UserError, match="no column 'quiz/speed' to rank by; there are: quiz/accuracy"):
+    with pytest.raises(UserError, match="no column 'quiz/speed'; there are: quiz/accuracy"):
         leaderboard(store, "small", main="quiz/speed")
+    with pytest.raises(UserError, match="no column 'quiz/speed'; there are: quiz/accuracy"):
+        leaderboard(store, "small", columns=["quiz/accuracy", "quiz/speed"])
     with pytest.raises(UserError, match="no arm 'ppo' to compare with; it has: dpo, kto, sft, uft"):
         leaderboard(store, "small", baseline="ppo")
     with pytest.raises(UserError, match="no profile 'other'"):
@@ -205,5 +221,95 @@ def test_a_profile_without_scores_has_a_leaderboard(tmp_path: Path) -> None:
         store.record_profile(PROFILE)
         store.record_arm(arm("sft", 0, "planned"))
         board = leaderboard(store, "small", main="quiz/accuracy", baseline="sft")
-    assert (board.columns, board.main, [row.status for row in board.rows]) == ((), None, ["planned"])
-    assert "planned" in markdown(board)
+    assert [row.cells[0].label for row in board.rows] == ["planned"]
+    assert "| sft | planned | – | 1 | – | planned |" in markdown(board)
+    assert not board.complete
+
+
+def test_the_profile_states_what_is_shown_where_nothing_is_asked_for(store: Store) -> None:
+    for name in ("sft", "dpo"):
+        for seed in range(3):
+            record(store, arm(name, seed), *mean_score([1.0], metric="loss", higher_is_better=False))
+    store.record_profile(stating(main="quiz/loss", baseline="dpo", columns=["quiz/accuracy"]))
+    board = leaderboard(store, "small")
+    assert ([board.columns[i].name for i in board.shown], board.baseline) == (["quiz/loss", "quiz/accuracy"], "dpo")
+    asked = leaderboard(store, "small", main="quiz/accuracy", baseline="sft")
+    assert ([asked.columns[i].name for i in asked.shown], asked.baseline) == (["quiz/accuracy"], "sft")
+
+
+def test_a_column_that_the_profile_states_and_no_arm_has_says_what_became_of_the_arms(store: Store) -> None:
+    for seed in range(3):
+        store.record_arm(arm("sft", seed, "failed", "judge sft: the key is missing"))
+    store.record_profile(stating(main="judged/win_rate", baseline="dpo", columns=["quiz/accuracy", "judged/length"]))
+    board = leaderboard(store, "small")
+    assert board.missing == ("judged/win_rate", "judged/length")
+    assert [board.columns[i].name for i in board.shown] == ["judged/win_rate", "quiz/accuracy", "judged/length"]
+    assert not board.complete
+    for text in (markdown(board), terminal(board, 300), page(board)):
+        assert "judged win_rate" in text
+        assert "29.2 [0.0, 67.1]" in text
+        assert "No arm has a score in judged/win_rate, judged/length. Columns with scores: quiz/accuracy." in text
+    assert "| sft | failed | – | 29.2 [0.0, 67.1] | failed | 3 |" in markdown(board)
+    assert ",judged,win_rate,,,,failed," in csv(board)
+
+
+def test_a_table_that_lacks_a_stated_column_is_not_complete(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *mean_score([100.0, 0.0]))
+        store.record_profile(stating(main="quiz/accuracy", columns=["quiz/acuracy"]))
+        board = leaderboard(store, "small")
+    assert [row.status for row in board.rows] == ["ok"]
+    assert (board.missing, board.complete) == (("quiz/acuracy",), False)
+
+
+@pytest.mark.parametrize(
+    ("second", "complete"),
+    [
+        (mean_score([100.0, 100.0]), True),
+        (mean_score([100.0, None]), False),
+        (mean_score([100.0, 100.0], n_expected=3), False),
+    ],
+)
+def test_a_table_is_complete_where_everything_expected_was_scored(
+    tmp_path: Path, second: tuple[list[Score], list[Item]], complete: bool
+) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *mean_score([100.0, 0.0]))
+        record(store, arm("dpo"), *second)
+        assert leaderboard(store, "small").complete is complete
+        store.record_arm(arm("hot", 0, "diverged", "not finite"))
+        assert leaderboard(store, "small").complete is complete
+        store.record_arm(arm("bad", 0, "failed", "no memory"))
+        assert not leaderboard(store, "small").complete
+
+
+def test_only_arms_of_the_baselines_comparison_and_untrained_ones_are_compared(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        fill_two_budgets(store)
+        board = leaderboard(store, "small", baseline="sft")
+        alike = leaderboard(store, "small", baseline="base")
+    compared = [one for one in board.rows if one.difference is not None]
+    assert {one.name for one in compared} == {"base", "dft", "una"}
+    assert tuple(one.p_holm for one in compared) == holm([one.difference.p_value for one in compared if one.difference])
+    assert (row(board, "uft").cells[0].condition, row(board, "uft").matched) == ("ok", False)
+    assert {one.name for one in alike.rows if one.difference is not None} == {"sft", "dft", "una", "uft"}
+    assert all(one.matched for one in alike.rows)
+
+
+def test_counts_are_whole_and_lie_between_none_and_all(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for seed in range(3):
+            record(store, arm("never", seed), [count_score(0)])
+            record(store, arm("always", seed), [count_score(7)])
+            record(store, arm("once", seed), [count_score(int(seed == 2))])
+        record(store, arm("one-run"), [count_score(1200)])
+        board = leaderboard(store, "small", baseline="never")
+    assert {one.name: cell_text(one.cells[0], board.columns[0]) for one in board.rows} == {
+        "never": "0",
+        "always": "7",
+        "once": "0.3 [0, 1.8]‡",
+        "one-run": "1,200",
+    }
+    difference = row(board, "always").difference
+    assert difference is not None
+    assert (difference.mean, difference.p_value) == (7.0, 0.25), "three seeds are no proof"

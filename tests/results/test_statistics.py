@@ -195,6 +195,12 @@ def test_stored_values_without_errors() -> None:
     assert interval_from_standard_errors([50.0], None).low == -inf
 
 
+@pytest.mark.parametrize(("value", "p_value"), [(0.0, 1.0), (7.0, 0.25)])
+def test_equal_stored_values_prove_no_more_than_a_sign_test(value: float, p_value: float) -> None:
+    shown = interval_from_standard_errors([value] * 3, None)
+    assert (shown.low, shown.high, shown.p_value) == (value, value, p_value)
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx((0.06, 0.03, 0.06))
     assert holm([0.5, 0.9]) == (1.0, 1.0)

@@ -88,6 +88,39 @@ def test_another_stage_takes_a_metric_over(tmp_path: Path) -> None:
         assert (read.stage, read.score.value) == ("newer", 4.0)
 
 
+def test_only_what_is_named_is_kept_of_the_named_arms(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for name in ("sft", "dpo"):
+            record(store, arm(name), *mean_score([100.0, 0.0]))
+            record(store, arm(name), *mean_score([1.0], metric="old", unit="nats"))
+        store.keep_only(PROFILE.digest, {ArmKey("sft", 0): {"score-sft-0-quiz-accuracy", "never-recorded"}})
+        left = {arm: [stage.key for stage in own] for arm, own in store.stages(PROFILE.digest).items()}
+        assert left[ArmKey("sft", 0)] == ["score-sft-0-quiz-accuracy"]
+        assert len(left[ArmKey("dpo", 0)]) == 2
+        assert [(one.arm.name, one.score.metric) for one in store.scores(PROFILE.digest)] == [
+            ("dpo", "accuracy"),
+            ("dpo", "old"),
+            ("sft", "accuracy"),
+        ]
+        store.keep_only(PROFILE.digest, {ArmKey("sft", 0): ()})
+        assert {one.arm.name for one in store.scores(PROFILE.digest)} == {"dpo"}
+    assert len(rows(tmp_path / "store.db")["items"]) == 3
+
+
+def test_a_stage_that_ended_otherwise_is_linked_anew(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        store.record_profile(PROFILE)
+        for name in ("sft", "dpo"):
+            store.record_arm(arm(name))
+        store.record_stage(stage("k"), [arm("sft"), arm("dpo")])
+        store.record_stage(stage("k").model_copy(update={"seconds": 9.0}), [arm("sft")])
+        assert {key.name for key in store.stages(PROFILE.digest)} == {"sft", "dpo"}
+        for change in ({"content": "d" * 64}, {"status": "failed"}):
+            store.record_stage(stage("k").model_copy(update=change), [arm("sft")])
+            assert {key.name for key in store.stages(PROFILE.digest)} == {"sft"}
+            store.record_stage(stage("k"), [arm("sft"), arm("dpo")])
+
+
 def test_the_status_of_an_arm_and_a_stage_can_change(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.db") as store:
         store.record_profile(PROFILE)

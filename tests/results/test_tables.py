@@ -1,6 +1,7 @@
 """Tables as text: what they say of a known study, and that no text from a store can break them."""
 
 import csv
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from results import tables
 from results.leaderboard import Leaderboard, leaderboard
+from results.page import page
 from results.store import Store
 from results.text import plain
-from tests.results.study import arm, fill, mean_score, record
+from tests.results.study import arm, count_score, fill, fill_two_budgets, mean_score, record
 
 HOSTILE = "<script>alert(1)</script> a|b\nc\0d \u202egnp.exe [x](javascript:y) *e* `f` \\"
 
@@ -44,6 +46,44 @@ def test_markdown_of_a_known_study(board: Leaderboard) -> None:
         "| uft | incomplete 7/8 | – | 1 | – | incomplete |",
     ]
     assert "- kto: seed 1: loss is NaN at step 17" in tables.markdown(board)
+
+
+def test_every_form_says_who_is_compared_and_who_is_not(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        fill_two_budgets(store)
+        board = leaderboard(store, "small", baseline="sft")
+    notes = (
+        "corrected after Holm over the arms that are compared.",
+        "Compared with sft: una, dft, base. Not compared, because they were trained under another budget "
+        "(no comparison of the profile holds both): uft.",
+    )
+    for text in (tables.markdown(board), tables.terminal(board, 400), page(board)):
+        assert all(note in text for note in notes)
+    assert re.search(r"\| uft \| 56\.2 \[[0-9., ]+\] \| – \|", tables.markdown(board))
+    lines = {line["arm"]: line for line in csv.DictReader(StringIO(tables.csv(board)))}
+    assert {arm: line["matched"] for arm, line in lines.items()} == {
+        "base": "true",
+        "sft": "true",
+        "dft": "true",
+        "una": "true",
+        "uft": "false",
+    }
+    assert {arm for arm, line in lines.items() if line["difference_mean"]} == {"base", "dft", "una"}
+
+
+def test_marks_are_explained_where_the_table_shows_them(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for seed in range(2):
+            record(store, arm("sft", seed), *mean_score([100.0, 0.0, 100.0 * seed]))
+            record(store, arm("sft", seed), [count_score(seed)])
+        plain_table = tables.markdown(leaderboard(store, "small", columns=["quiz/accuracy"], main="quiz/accuracy"))
+        with_count = tables.markdown(leaderboard(store, "small"))
+        record(store, arm("sft", 1), [count_score(0)])
+        with_zero = tables.markdown(leaderboard(store, "small"))
+    assert "‡" not in plain_table
+    assert "‡ The interval" in with_count
+    assert "‡" not in with_zero
+    assert "- A number without brackets is the same in every seed" in with_zero
 
 
 def test_equal_stores_give_equal_bytes(tmp_path: Path) -> None:

@@ -187,5 +187,55 @@ def test_generation_prompt_that_is_not_the_beginning_of_a_turn(tmp_path: Path, g
     template = CHAT_TEMPLATE.replace(joined, "{% if add_generation_prompt %}" + generation_prompt)
     if generation_prompt.endswith(" "):
         template = template.replace("%}<assistant>{% generation", "%}<assistant> {% generation")
-    with pytest.raises(UserError, match="renders a prompt differently before an answer than for generation"):
-        response_tokens(tokenizer_with(tmp_path, template), [user("copy a bird")], "bird")
+    tokenizer = tokenizer_with(tmp_path, template)
+    message = "renders a prompt of 1 messages differently before an answer than for generation"
+    with pytest.raises(UserError, match=message):
+        response_tokens(tokenizer, [user("copy a bird")], "bird")
+    with pytest.raises(UserError, match=message):
+        conversation_tokens(tokenizer, [user("copy a bird"), assistant("bird")])
+
+
+# What a template may do to a turn that is not the last: leave out thoughts that were said, or add an empty thought.
+FORGETS = CHAT_TEMPLATE.replace(
+    "{{ message.content }}{{ eos_token }}",
+    "{{ message.content if loop.last else message.content.split('|')[-1] }}{{ eos_token }}",
+)
+THINKS_LAST = CHAT_TEMPLATE.replace(
+    "<assistant>{% generation %}", "<assistant>{% if loop.last %}|{% endif %}{% generation %}"
+).replace("prompt %}<assistant>", "prompt %}<assistant>|")
+
+
+def test_every_turn_of_a_demonstration_begins_where_its_generation_would(
+    tokenizer: "PreTrainedTokenizerBase",
+) -> None:
+    ids, supervised = conversation_tokens(tokenizer, CONVERSATION)
+    for place, message in enumerate(CONVERSATION):
+        if message.role == "assistant":
+            start = prompt_ids(tokenizer, CONVERSATION[:place])
+            assert ids[: len(start)] == start
+            assert supervised[len(start) - 1 : len(start) + 1] == [False, True]
+
+
+def test_what_a_template_leaves_out_of_earlier_answers_alike_for_both_is_no_fault(tmp_path: Path) -> None:
+    tokenizer = tokenizer_with(tmp_path, FORGETS)
+    thoughtful = [*CONVERSATION[:2], assistant("hm|a bird"), *CONVERSATION[3:]]
+    assert supervised_text(tokenizer, conversation_tokens(tokenizer, thoughtful)) == "a bird</s>the river</s>"
+
+
+def test_an_earlier_turn_that_generation_would_begin_otherwise_is_refused_where_it_is_learned(tmp_path: Path) -> None:
+    tokenizer = tokenizer_with(tmp_path, THINKS_LAST)
+    with pytest.raises(UserError, match="renders a prompt of 2 messages differently"):
+        conversation_tokens(tokenizer, CONVERSATION)
+    response = response_tokens(tokenizer, CONVERSATION[:-1], "the river")
+    assert supervised_text(tokenizer, response) == "the river</s>"
+
+
+def test_a_generation_block_around_the_header_teaches_the_answer_alone(tmp_path: Path) -> None:
+    marked = CHAT_TEMPLATE.replace("<assistant>{% generation %}", "{% generation %}<assistant>")
+    tokenizer = tokenizer_with(tmp_path, marked)
+    assert supervised_text(tokenizer, conversation_tokens(tokenizer, CONVERSATION)) == "a bird</s>the river</s>"
+
+
+def test_a_conversation_may_begin_with_an_answer(tokenizer: "PreTrainedTokenizerBase") -> None:
+    tokens = conversation_tokens(tokenizer, [assistant("a bird"), user("copy"), assistant("the river")])
+    assert supervised_text(tokenizer, tokens) == "a bird</s>the river</s>"

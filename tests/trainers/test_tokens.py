@@ -137,13 +137,14 @@ def test_a_tie_is_dropped_and_counted_never_made_a_preference(tokenizer: "PreTra
 
 def test_a_set_of_ties_and_demonstrations_holds_no_pairs(tokenizer: "PreTrainedTokenizerBase") -> None:
     tokens = tokenize(tokenizer, [*map(tied, pairs(2)), *demonstrations(3)], max_length=200)
-    assert (tokens.types, tokens.rows, tokens.ties) == ({"demonstration"}, 3, 2)
+    assert tokens.types == {"demonstration"}
+    assert (tokens.rows, tokens.ties) == (3, 2)
 
 
 def test_nothing_left_to_learn_from(tokenizer: "PreTrainedTokenizerBase") -> None:
-    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 0 are pairs whose answers have equal"):
+    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 0 are pairs whose answers"):
         tokenize(tokenizer, demonstrations(3), max_length=4)
-    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 2 are pairs whose answers have equal"):
+    with pytest.raises(UserError, match="3 are longer than max_length=4 tokens and 2 are pairs whose answers"):
         tokenize(tokenizer, [*map(tied, pairs(2)), *demonstrations(3)], max_length=4)
 
 

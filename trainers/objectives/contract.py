@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +31,8 @@ LEARNS_FROM: Mapping[Signal, tuple[RecordType, ...]] = {
     "mixed": ("demonstration", "pair"),
 }
 _PACKAGE = "trainers.objectives"
-_SKELETON = {f"{_PACKAGE}.contract", f"{_PACKAGE}.registry"}  # they describe objectives and compute nothing of them
+_FOLDER = Path(__file__).resolve().parent
+_SKELETON = {_PACKAGE, f"{_PACKAGE}.contract", f"{_PACKAGE}.registry"}
 
 
 class Settings(BaseModel):
@@ -96,37 +96,57 @@ class Objective:
 
     @property
     def digest(self) -> str:
-        """sha256 of the code that computes the objective: its file and what that imports of this package.
+        """sha256 of the code that computes the objective: its file and what it imports of this package or its folder.
 
         Comments, docstrings and layout do not count.
         """
         source = inspect.getsourcefile(self.function)
         if source is None:
             raise ValueError(f"objective {self.name!r} has no source file to take a digest of")
-        parts = sorted(_code(Path(source)).items())
+        parts = sorted(_code(Path(source), self.function.__module__.rpartition(".")[0]).items())
         return hashlib.sha256("\n".join(f"{name} {code}" for name, code in parts).encode()).hexdigest()
 
 
-def _code(source: Path) -> dict[str, str]:
-    """Dumped code by module name: of `source` (named ''), and of all of this package that it reaches by imports."""
-    found = {"": _dump(source)}
-    waiting = list(_imports(source))
+def _code(source: Path, package: str = _PACKAGE) -> dict[str, str]:
+    """Dumped code by module name: of `source` (named ''), and of all that it reaches by imports.
+
+    Followed are imports of this package, and of the modules beside `source`, a module of `package`. Of what describes
+    objectives only the types count that they compute with: the rest computes nothing of them.
+    """
+    files = {"": source.resolve()}
+    waiting = [("", package)]
     while waiting:
-        name = waiting.pop()
-        spec = importlib.util.find_spec(name)
-        if name in found or spec is None or spec.origin is None or Path(spec.origin) == source:
-            continue
-        found[name] = _dump(Path(spec.origin))
-        waiting += _imports(Path(spec.origin))
-    return {name: code for name, code in found.items() if name not in _SKELETON}
+        importer, within = waiting.pop()
+        for imported in _imports(files[importer], within):
+            name = f"{_PACKAGE}.responses" if imported in _SKELETON else imported
+            file = _file(name, package, source.resolve().parent)
+            if file is not None and name not in files and file != files[""]:
+                files[name] = file
+                waiting.append((name, name if file.name == "__init__.py" else name.rpartition(".")[0]))
+    return {name: _dump(file) for name, file in files.items()}
 
 
-def _imports(source: Path) -> Iterator[str]:
+def _imports(source: Path, package: str) -> Iterator[str]:
+    """Every name that may be a module's among the imports of a file; relative ones begin in `package`."""
+    parts = package.split(".") if package else []
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
-            yield str(node.module)
-        elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
-            yield f"{_PACKAGE}.contract"  # the package's own names all come from there
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = parts[: len(parts) + 1 - node.level] if node.level else []
+            module = [*above, node.module] if node.module else above
+            yield ".".join(module)
+            yield from (".".join([*module, alias.name]) for alias in node.names)
+
+
+def _file(name: str, package: str, folder: Path) -> Path | None:
+    """The file of a module of this package, or of one of `package`, which lies in `folder`; None for any other."""
+    if name.partition(".")[0] == "trainers":
+        package, folder = _PACKAGE, _FOLDER
+    if not name.startswith(f"{package}." if package else ""):
+        return None
+    place = folder.joinpath(*name.removeprefix(f"{package}.").split("."))
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
 def _dump(source: Path) -> str:

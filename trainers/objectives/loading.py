@@ -49,6 +49,7 @@ def _run(path: Path) -> str:
         raise UserError(f"{path} is not a Python file that can be loaded")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    sys.path.insert(0, str(path.parent.resolve()))  # as Python does for a script: what lies beside it can be imported
     try:
         objectives()  # so that a taken name is noticed here, whatever was imported before
         spec.loader.exec_module(module)
@@ -58,4 +59,6 @@ def _run(path: Path) -> str:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path} cannot be loaded as an objective: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
     return module_name

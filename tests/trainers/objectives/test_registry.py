@@ -77,6 +77,14 @@ def test_a_file_is_an_objective(tmp_path: Path) -> None:
         load_objective(f"{path}:other")
 
 
+def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "beside_mine.py").write_text("FACTOR = 2.0\n", encoding="utf-8")
+    path = tmp_path / "mine.py"
+    path.write_text("from beside_mine import FACTOR\n" + FILE.format(name="mine-6"), encoding="utf-8")
+    assert load_objective(path).name == "mine-6"
+    assert str(tmp_path) not in sys.path
+
+
 def test_a_name_is_loaded_too() -> None:
     assert load_objective("dpo") is find_objective("dpo")
 

@@ -1,0 +1,72 @@
+"""A chat completion as an endpoint sent it: checked in all that is read here, and in nothing else."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from eval_suites.answer_store import Answer
+
+_Tokens = Annotated[int, Field(ge=0)]
+
+
+class _Token(BaseModel):
+    model_config = ConfigDict(extra="allow")  # what else an endpoint says of a token is kept with the answer
+
+    token: str
+    logprob: FiniteFloat
+
+
+class _Position(_Token):
+    top_logprobs: tuple[_Token, ...] = ()
+
+
+class _Logprobs(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    content: tuple[_Position, ...] | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
+
+
+class _Completion(BaseModel):
+    model: str
+    choices: Annotated[tuple[_Choice, ...], Field(min_length=1)]
+    usage: _Usage | None = None
+
+
+def read_reply(body: bytes) -> Answer:
+    """The first choice of a chat completion. Raises ValueError where the body is none (HTML, broken JSON, an error)."""
+    reply = _Completion.model_validate_json(body)
+    choice, usage = reply.choices[0], reply.usage or _Usage()
+    return Answer(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason,
+        logprobs=choice.logprobs.model_dump(mode="json") if choice.logprobs else None,
+        model=reply.model,
+        prompt_tokens=usage.prompt_tokens or 0,
+        completion_tokens=usage.completion_tokens or 0,
+    )
+
+
+def lacks_logprobs(answer: Answer, top: int) -> bool:
+    """Whether an answer came without log-probs, or without the `top` likeliest tokens of a position.
+
+    An answer that the endpoint's own filter held back has no tokens, and so lacks nothing.
+    """
+    positions = (answer.logprobs or {}).get("content") or ()
+    if not positions:
+        return answer.finish_reason != "content_filter"
+    return top > 0 and not all(position["top_logprobs"] for position in positions)

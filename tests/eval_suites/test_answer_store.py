@@ -1,0 +1,126 @@
+"""The store of answers under several connections, threads and processes."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+
+from eval_suites.answer_store import Answer, AnswerStore
+
+ANSWER = Answer(text="m", finish_reason="stop", logprobs=None, model="j", prompt_tokens=1, completion_tokens=1)
+PROCESSES, FILES = 3, 60
+
+
+def test_the_first_answer_stays(tmp_path: Path) -> None:
+    other = ANSWER.model_copy(update={"text": "M"})
+    with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
+        assert store.read(["k"]) == {}
+        assert store.keep("k", "{}", ANSWER) == ANSWER
+        assert store.keep("k", "{}", other) == ANSWER
+    with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
+        assert store.read(["k", "l"]) == {"k": ANSWER}
+
+
+def open_together(folder: Path, number: int, together: Barrier) -> None:
+    for i in range(FILES):
+        together.wait(120)
+        with closing(AnswerStore(folder / f"{i}.db")) as store:
+            store.keep(f"from {number}", "{}", ANSWER)
+
+
+@pytest.mark.slow
+def test_processes_that_open_a_fresh_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(PROCESSES)
+    processes = [
+        context.Process(target=open_together, args=(tmp_path, number, together)) for number in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    for i in range(FILES):
+        with closing(AnswerStore(tmp_path / f"{i}.db")) as store:
+            assert len(store.read(f"from {number}" for number in range(PROCESSES))) == PROCESSES
+
+
+def test_a_file_that_another_connection_writes_to_is_opened_when_it_is_done(tmp_path: Path) -> None:
+    opened: list[AnswerStore] = []
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        opener = threading.Thread(target=lambda: opened.append(AnswerStore(tmp_path / "a.db")))
+        opener.start()
+        opener.join(0.5)  # time in which an opener that does not wait fails
+        other.execute("COMMIT")
+        opener.join()
+    assert len(opened) == 1
+    opened[0].close()
+
+
+def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("no database, and long enough to show it" * 9)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        AnswerStore(tmp_path / "a.db")
+
+
+def test_a_claim_is_one_key_held_by_one(tmp_path: Path) -> None:
+    stopped, running = threading.Event(), threading.Event()
+    stopped.set()
+    with closing(AnswerStore(tmp_path / "a.db")) as one, closing(AnswerStore(tmp_path / "a.db")) as other:
+        order: list[str] = []
+
+        def wait_for_it() -> None:
+            with other.claim("k", running) as held:
+                order.append(f"second {held}")
+
+        with one.claim("k", running) as held, other.claim("l", running) as another:
+            assert held
+            assert another
+            waiting = threading.Thread(target=wait_for_it)
+            waiting.start()
+            with other.claim("m", stopped) as late:
+                assert not late
+            waiting.join(0.2)  # time in which a claim that does not wait is given
+            order.append("first")
+        waiting.join()
+    assert order == ["first", "second True"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+HOLDER = """
+import sys, threading
+from pathlib import Path
+from eval_suites.answer_store import AnswerStore
+with AnswerStore(Path(sys.argv[1])).claim("k", threading.Event()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.timeout(120)  # a claim that outlived its holder would be waited for for ever
+def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "a.db")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder, closing(AnswerStore(tmp_path / "a.db")) as store:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with store.claim("k", threading.Event()) as held:
+            assert held
+    assert not list(tmp_path.glob("*.claim"))

@@ -1,0 +1,239 @@
+"""The judge's part in a study: whom a stage asks and where, what it writes, and what it is identified by."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval_suites.judge import JudgeSpec
+from harness.board import Board
+from harness.home import Home
+from harness.judging import Judging
+from harness.kinds import JUDGE
+from harness.kinds.judge import JudgeStageSpec
+from harness.microworld.build import build_world
+from harness.microworld.judge import MODEL
+from harness.microworld.spec import JudgeSpec as LocalJudge
+from harness.microworld.spec import WorldSpec
+from harness.stage import Input, Runtime, Stage
+from harness.study import open_plan
+from results.errors import UserError
+from tests.eval_suites.judge_server import Json, completion, error, judge_server
+from tests.harness.studies import Change, write_profile
+from tests.harness.toys import board, given, written
+
+SMALLEST = WorldSpec(documents=100, demonstrations=10, pairs=10, helpsteer=10, solutions=10)
+LOCAL = JudgeSpec(model=MODEL, concurrency=2, timeout_seconds=60.0)
+PUBLIC = JudgeSpec(model="gpt-4o", api_key_env="SOME_KEY", concurrency=3)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    build_world(SMALLEST, folder)
+    return folder
+
+
+def judged(judge: JudgeSpec, world: Path | None = None, local: LocalJudge | None = None) -> Stage:
+    """A judge stage: of the local judge where it is given a world."""
+    inputs: dict[str, Input] = {"rubric": given(world / "rubric.jsonl")} if world else {}
+    rubric = (local or LocalJudge()).model_dump(mode="json") if world else None
+    return Stage(JUDGE, JudgeStageSpec(judge=judge.identity, rubric=rubric), inputs)
+
+
+def models(url: str | None) -> list[str]:
+    """The models that a judge's server says it has."""
+    with urllib.request.urlopen(f"{url}/models") as reply:
+        return [model["id"] for model in json.load(reply)["data"]]
+
+
+# --- which judge, and where ------------------------------------------------------------------------------------------
+
+
+def test_the_local_judge_is_served_for_the_run_and_no_longer(tmp_path: Path, world: Path) -> None:
+    stage = judged(LOCAL, world)
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), LOCAL) as judging:
+        first, second = judging.runtime_for(stage), judging.runtime_for(stage)
+        assert first.judge is not None
+        assert first == second, "one server for all stages of a world"
+        assert models(first.judge.base_url) == [MODEL]
+        assert first.judge.model_copy(update={"base_url": None}) == LOCAL
+    with pytest.raises(urllib.error.URLError):
+        models(first.judge.base_url)
+
+
+def test_each_world_and_each_rubric_has_its_own_answers(tmp_path: Path, world: Path) -> None:
+    other = tmp_path / "other"
+    build_world(SMALLEST.model_copy(update={"seed": 1}), other)
+    stages = [judged(LOCAL, world), judged(LOCAL, other), judged(LOCAL, world, LocalJudge(noise=9.0))]
+    with Judging(board(tmp_path / "artifacts", *stages), Home(tmp_path), LOCAL) as judging:
+        answers = [judging.runtime_for(stage).judge_answers for stage in stages]
+    assert len({*answers, tmp_path / "judge" / "answers.sqlite"}) == 4
+    assert {path.parent for path in answers} == {tmp_path / "judge"}
+
+
+@pytest.mark.parametrize("judge", [PUBLIC, None])
+def test_another_judge_is_reached_as_the_profile_says(tmp_path: Path, judge: JudgeSpec | None) -> None:
+    stage = judged(judge) if judge else written("a")
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), judge) as judging:
+        runtime = judging.runtime_for(stage)
+    assert runtime == Runtime(judge=judge, judge_answers=tmp_path / "judge" / "answers.sqlite")
+
+
+def judge_stage(folder: Path, *changes: Change) -> Stage:
+    """The judge stage of the base in the tiny study with these changes."""
+    plan = open_plan(write_profile(folder, *changes))
+    return next(stage for stage in plan.stages if stage.label == "judge base")
+
+
+JUDGE_LINE = "judge: {model: microworld-judge-1, concurrency: 2}"
+
+
+@pytest.mark.parametrize(
+    ("judge", "local"),
+    [
+        ("{model: microworld-judge-1}", True),
+        ("{model: microworld-judge-1, base_url: http://127.0.0.1:9/v1}", False),
+        ("{model: gpt-4o, api_key_env: SOME_KEY}", False),
+    ],
+)
+def test_the_local_judge_judges_only_under_its_own_name(tmp_path: Path, judge: str, local: bool) -> None:
+    stage = judge_stage(tmp_path, (JUDGE_LINE, f"judge: {judge}"))
+    assert ("rubric" in stage.inputs) == local
+    assert isinstance(stage.spec, JudgeStageSpec)
+    assert (stage.spec.rubric is not None) == local
+
+
+def test_a_secret_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    change = (JUDGE_LINE, "judge: {model: gpt-4o, base_url: 'http://user:sk-SECRET@here/v1'}")
+    with pytest.raises(UserError, match=r"suites\.alpaca_eval\.judge: base_url must not hold a user") as caught:
+        judge_stage(tmp_path, change)
+    assert "SECRET" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- what a judge stage is -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ("concurrency: 7, timeout_seconds: 5, max_attempts: 2", True),
+        ("first_wait_seconds: 9, longest_wait_seconds: 90, api_key_env: SOME_KEY", True),
+        ("temperature: 0.5", False),
+        ("max_tokens: 2", False),
+        ("top_logprobs: 3", False),
+    ],
+)
+def test_how_a_judge_is_reached_is_no_identity_and_what_is_asked_is(tmp_path: Path, change: str, same: bool) -> None:
+    before = judge_stage(tmp_path)
+    after = judge_stage(tmp_path, (JUDGE_LINE, f"judge: {{model: microworld-judge-1, {change}}}"))
+    assert (before.id == after.id) == same
+
+
+def test_where_a_judge_is_served_is_no_identity_and_who_it_is_is(tmp_path: Path) -> None:
+    here, there, other = (
+        judge_stage(tmp_path, (JUDGE_LINE, f"judge: {{model: {model}, base_url: http://{host}/v1}}"))
+        for model, host in (("judge", "here"), ("judge", "there"), ("other", "here"))
+    )
+    assert here.id == there.id != other.id
+    assert here.spec_json == {
+        "judge": {"model": "judge", "max_tokens": 1, "temperature": 1.0, "top_logprobs": 5},
+        "rubric": None,
+    }
+
+
+# --- what it writes --------------------------------------------------------------------------------------------------
+
+
+def rows(generator: str, n: int) -> list[dict[str, Any]]:
+    return [{"instruction": f"Instruction {i}", "output": f"{generator} {i}", "generator": generator} for i in range(n)]
+
+
+def perform(folder: Path, runtime: Runtime, judge: JudgeSpec, out: str = "out") -> list[dict[str, Any]]:
+    """Runs the stage's function on six answers and a longer baseline in another order; its annotations."""
+    inputs = {"outputs": folder / "outputs.json", "baseline": folder / "baseline.json"}
+    inputs["outputs"].write_text(json.dumps(rows("model", 6)))
+    inputs["baseline"].write_text(json.dumps(rows("base", 9)[::-1]))
+    (folder / out).mkdir()
+    JUDGE.run(JudgeStageSpec(judge=judge.identity), inputs, folder / out, runtime)
+    annotations: list[dict[str, Any]] = json.loads((folder / out / "annotations.json").read_text())
+    return annotations
+
+
+def counts(folder: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((folder / "out" / "log" / "counts.json").read_text())
+    return found
+
+
+def test_the_local_judge_judges_a_whole_stage(tmp_path: Path, world: Path) -> None:
+    stage = judged(LOCAL, world)
+    made: Board = board(tmp_path / "artifacts", stage)
+    with Judging(made, Home(tmp_path), LOCAL) as judging:
+        annotations = perform(tmp_path, judging.runtime_for(stage), LOCAL)
+    assert [row["output_2"] for row in annotations] == [f"model {i}" for i in range(6)]
+    assert [row["output_1"] for row in annotations] == [f"base {i}" for i in range(6)]
+    assert all(1 <= row["preference"] <= 2 for row in annotations)
+    assert counts(tmp_path)["requests"] == counts(tmp_path)["answered"] == 6
+    assert counts(tmp_path)["from_store"] == 0
+    (log,) = (tmp_path / "judge").glob("requests-*.jsonl")
+    assert len(log.read_text().splitlines()) == 6
+
+
+def prefers_m(request: Json) -> tuple[int, Json]:
+    return 200, completion("m", {"m": -0.1, "M": -2.4})
+
+
+def down_for(text: str, down: list[bool]) -> Callable[[Json], tuple[int, Json]]:
+    """Answers no question that holds the text, as long as `down` holds True."""
+
+    def respond(request: Json) -> tuple[int, Json]:
+        return (503, error("down")) if down[0] and text in request["messages"][-1]["content"] else prefers_m(request)
+
+    return respond
+
+
+def test_a_judgment_that_did_not_come_fails_the_stage_and_is_asked_for_again(tmp_path: Path) -> None:
+    down = [True]
+    judge = JudgeSpec(model="judge", max_attempts=2, first_wait_seconds=0.001, longest_wait_seconds=0.001)
+    with judge_server(down_for("Instruction 3", down)) as server:
+        runtime = Runtime(
+            judge=judge.model_copy(update={"base_url": server.url}), judge_answers=tmp_path / "answers.sqlite"
+        )
+        with pytest.raises(UserError) as caught:
+            perform(tmp_path, runtime, judge, "first")
+        assert str(caught.value) == (
+            "1 of 6 judgments did not come: the judge at 127.0.0.1 did not answer in 2 attempts; those that came are "
+            "kept, and the same command asks for the rest"
+        )
+        assert not (tmp_path / "first" / "annotations.json").exists()
+        down[0] = False
+        server.requests.clear()
+        annotations = perform(tmp_path, runtime, judge)
+        assert len(server.requests) == 1
+    assert None not in [row["preference"] for row in annotations]
+    assert counts(tmp_path)["from_store"] == 5
+
+
+def test_an_answer_that_cannot_be_read_is_a_missing_preference(tmp_path: Path) -> None:
+    def respond(request: Json) -> tuple[int, Json]:
+        unclear = "Instruction 3" in request["messages"][-1]["content"]
+        return (200, completion("I", {"I": -0.1})) if unclear else prefers_m(request)
+
+    judge = JudgeSpec(model="judge")
+    with judge_server(respond) as server:
+        reached = judge.model_copy(update={"base_url": server.url})
+        annotations = perform(tmp_path, Runtime(judge=reached, judge_answers=tmp_path / "a.sqlite"), judge)
+    assert [i for i, row in enumerate(annotations) if row["preference"] is None] == [3]
+
+
+def test_the_stage_asks_what_its_spec_says(tmp_path: Path) -> None:
+    asked = JudgeSpec(model="judge", temperature=0.25)
+    with judge_server(prefers_m) as server:
+        reached = JudgeSpec(model="another", base_url=server.url)
+        perform(tmp_path, Runtime(judge=reached, judge_answers=tmp_path / "a.sqlite"), asked)
+    assert {(request["model"], request["temperature"]) for request in server.requests} == {("judge", 0.25)}
