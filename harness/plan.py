@@ -218,7 +218,7 @@ class _Planner:
         training = TrainSpec(
             objective=step.objective,
             objective_digest=objective.digest,
-            settings=objective.settings.model_validate(step.settings).model_dump(mode="json"),
+            settings=objective.settings.model_validate(step.settings).model_dump(mode="json", exclude_defaults=True),
             learning_rate=step.learning_rate,
             budget=budget,
             optimizer=self.profile.optimizer,

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.kinds import TRAIN
 from harness.profile import find_profile, load_profile
 from harness.study import open_plan
 from results.errors import UserError
 from tests.harness.studies import TINY
 from trainers.objectives import objectives
+from trainers.spec import TrainSpec
 
 MORE = """
 extends: {parent}
@@ -59,3 +61,12 @@ def test_the_profile_of_all_objectives_has_them_all_on_the_base_of_micro() -> No
     steps = [step for method in every.profile.methods for step in every.profile.steps(method)]
     assert sorted(step.objective for step in steps) == sorted(objectives())
     assert {stage.id for stage in micro.arms[0].stages} == {stage.id for stage in every.arms[0].stages}
+
+
+@pytest.mark.parametrize("name", ["micro", "objectives"])
+def test_a_training_stage_has_settings_that_its_objective_takes(name: str) -> None:
+    training = [stage.spec for stage in open_plan(find_profile(name)).stages if stage.kind is TRAIN]
+    assert training
+    for spec in training:
+        assert isinstance(spec, TrainSpec)
+        objectives()[spec.objective].settings.model_validate(spec.settings)
