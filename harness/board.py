@@ -18,7 +18,10 @@ ENDED: frozenset[Status] = frozenset({"cached", "done", "failed", "diverged", "s
 
 @dataclass
 class State:
-    """Where one stage stands. `manifest` is there once its artifact is; `took` seconds of this run went into it."""
+    """Where one stage stands. `manifest` is there once its artifact is; `took` seconds of this run went into it.
+
+    skipped_for: the stage above it that failed or diverged, where it was skipped for that
+    """
 
     stage: Stage
     status: Status = "waiting"
@@ -27,6 +30,12 @@ class State:
     reason: str = ""
     began: float = 0.0
     took: float = 0.0
+    skipped_for: "State | None" = None
+
+    @property
+    def cause(self) -> "State | None":
+        """The stage, this one or one above it, that failed or diverged and so keeps this one from being there."""
+        return self if self.status in {"failed", "diverged"} else self.skipped_for
 
 
 class Board:
@@ -48,11 +57,11 @@ class Board:
 
     def _settle(self, state: State) -> None:
         parents = [self.states[parent.id] for parent in state.stage.parents]
-        broken = next((parent for parent in parents if parent.status in {"failed", "diverged", "skipped"}), None)
+        broken = _broken(state.stage, [parent.cause for parent in parents])
         if broken is not None:
-            state.status = "skipped"
-            state.reason = broken.reason if broken.status == "skipped" else f"{broken.stage.label}: {broken.reason}"
-        elif all(parent.manifest is not None for parent in parents):
+            state.status, state.skipped_for = "skipped", broken
+            state.reason = f"{broken.stage.label}: {broken.reason}"
+        elif all(parent.manifest is not None for parent in parents if parent.cause is None):
             try:
                 state.key = state.stage.key({name: digest for name, (_, digest) in self.inputs(state).items()})
             except UserError as error:
@@ -63,7 +72,7 @@ class Board:
                 self._complete(state, manifest, "cached")
 
     def inputs(self, state: State) -> Mapping[str, tuple[Path, str]]:
-        """Path and content digest of each input of a stage whose inputs are all complete.
+        """Path and content digest of each input of a stage whose inputs are all complete, or missing for good.
 
         Raises UserError where an artifact does not hold the file or folder that the stage asks of it.
         """
@@ -72,7 +81,10 @@ class Board:
             if isinstance(item, External):
                 found[name] = (item.location, item.digest)
                 continue
-            manifest = self.states[item.stage.id].manifest
+            parent = self.states[item.stage.id]
+            if parent.cause is not None:  # only a tolerant stage comes here
+                continue
+            manifest = parent.manifest
             assert manifest is not None
             try:
                 content = manifest.content(item.path)
@@ -119,3 +131,15 @@ class Board:
     def unfinished(self) -> list[State]:
         """Stages that have not ended."""
         return [state for state in self.states.values() if state.status not in ENDED]
+
+
+def _broken(stage: Stage, causes: list[State | None]) -> State | None:
+    """What keeps a stage from being made, given what keeps its inputs from being there; None where nothing does.
+
+    A failure may be mended, so that even a tolerant stage waits for what failed; a divergence is a result that stays.
+    """
+    found = [cause for cause in causes if cause is not None]
+    if stage.kind.tolerant:
+        failed = [cause for cause in found if cause.status == "failed"]
+        found = failed or (found if len(found) == len(causes) else [])
+    return found[0] if found else None

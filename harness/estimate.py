@@ -14,6 +14,8 @@ FIRST_GUESS = {
     "base": 2.4e-3,
     "reference": 6.0,
     "train": 3.5e-3,
+    "validate": 2.0,
+    "select": 0.5,
     "generate": 5.0,
     "judge": 5.0,
     "win_rate": 2.0,

@@ -7,20 +7,36 @@ from pathlib import Path
 
 from harness.artifacts import folder_digest
 from harness.hub import HubKind, commit
-from harness.kinds import BASE, BOARDS, DATA, GENERATE, JUDGE, MISMATCH, PROBES, REFERENCE, TOKENIZER, TRAIN, WIN_RATE
+from harness.kinds import (
+    BASE,
+    BOARDS,
+    DATA,
+    GENERATE,
+    JUDGE,
+    MISMATCH,
+    PROBES,
+    REFERENCE,
+    SELECT,
+    TOKENIZER,
+    TRAIN,
+    VALIDATE,
+    WIN_RATE,
+)
 from harness.kinds import WORLD as WORLD_KIND
 from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
 from harness.kinds.boards import BoardsSpec
-from harness.kinds.data import DataSpec, SourceView
+from harness.kinds.data import DataSpec, Part, SourceView
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
 from harness.kinds.mismatch import MismatchSpec
 from harness.kinds.probes import ProbesSpec
 from harness.kinds.reference import ReferenceSpec
+from harness.kinds.select import SelectSpec, described
 from harness.kinds.tokenizer import TokenizerSpec
+from harness.kinds.validate import VALIDATION
 from harness.kinds.win_rate import WinRateSpec
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
-from harness.profile import WORLD, Dataset, Profile, Step
+from harness.profile import WORLD, Candidate, Dataset, Profile, Step
 from harness.stage import External, Input, Produced, Stage
 from results.digest import file_digest
 from results.errors import UserError
@@ -95,7 +111,7 @@ class _Planner:
             for seed in self.profile.seeds:
                 model = Produced(self.base, "model")
                 for number, step in enumerate(self.profile.steps(name)):
-                    model = Produced(self.train(step, model, seed, f"{name} step {number + 1} seed {seed}"), "model")
+                    model = Produced(self.step(step, model, seed, f"{name} step {number + 1} seed {seed}"), "model")
                 label = f"{name} seed {seed}"
                 arms.append(Arm(name, seed, self.profile.responses(name), model.stage, self.scores(model, label)))
         return Plan(self.profile, tuple(arms))
@@ -160,9 +176,9 @@ class _Planner:
         spec = TokenizerSpec(vocabulary=wanted or 0, sources=tuple(views))
         return Produced(self.add(Stage(TOKENIZER, spec, inputs, label="tokenizer")))
 
-    def data(self, dataset: Dataset, label: str) -> Stage:
+    def data(self, dataset: Dataset, label: str, part: Part = "train") -> Stage:
         views, inputs = self.sources(dataset)
-        spec = DataSpec(sources=views, max_length=dataset.max_length)
+        spec = DataSpec(sources=views, max_length=dataset.max_length, validation=dataset.validation, part=part)
         return self.add(Stage(DATA, spec, {**inputs, "tokenizer": self.tokenizer}, label=f"data {label}"))
 
     @cached_property
@@ -201,33 +217,61 @@ class _Planner:
         )
         return Produced(self.add(Stage(REFERENCE, spec, {"model": model, "data": data}, label=f"reference {label}")))
 
-    def train(self, step: Step, start: Produced, seed: int, label: str) -> Stage:
-        objective = find_objective(step.objective)
-        budget = self.profile.budgets[step.budget]
-        dataset = self.profile.data[step.data]
-        data = Produced(self.data(dataset, step.data))
-        inputs: dict[str, Input] = {"start": start, "data": data}
+    def step(self, step: Step, start: Produced, seed: int, label: str) -> Stage:
+        """What makes the model that a step ends with: its training, or the choice among all trainings of a sweep."""
+        candidates, read = step.candidates, {"start": start, **self.learned(step, start, label)}
+        if not step.swept:
+            return self.train(step, candidates[0], read, seed, label)
+        held_out = self.learned(step, start, f"validation {label}", "validation")
+        inputs: dict[str, Input] = {}
+        for i, candidate in enumerate(candidates):
+            about = f"{label} {described(candidate.chosen)}"
+            trained = self.train(step, candidate, read, seed, about)
+            measured = {"model": Produced(trained, "model"), **held_out}
+            validated = self.add(Stage(VALIDATE, trained.spec, measured, label=f"validate {about}"))
+            inputs |= {f"candidate{i}": Produced(trained), f"validation{i}": Produced(validated, VALIDATION)}
+        spec = SelectSpec(candidates=tuple(candidate.chosen for candidate in candidates))
+        return self.add(Stage(SELECT, spec, inputs, label=f"select {label}"))
+
+    def learned(self, step: Step, start: Produced, label: str, part: Part = "train") -> dict[str, Input]:
+        """All that the objective of a step reads of a part of its data."""
+        objective, dataset = find_objective(step.objective), self.profile.data[step.data]
+        name = step.data if part == "train" else f"{part} {step.data}"
+        data = Produced(self.data(dataset, name, part))
         reference = start if step.reference == "start" else Produced(self.base, "model")
+        inputs: dict[str, Input] = {"data": data}
         if objective.needs_reference:
             inputs["reference"] = self.reference(reference, data, label, objective.needs_value)
         if objective.needs_mismatch:
             spec = MismatchSpec(max_length=dataset.max_length)
-            others = Produced(self.add(Stage(MISMATCH, spec, {"data": data}, label=f"mismatch {step.data}")))
+            others = Produced(self.add(Stage(MISMATCH, spec, {"data": data}, label=f"mismatch {name}")))
             inputs["mismatched"] = others
             inputs["mismatched_reference"] = self.reference(reference, others, f"mismatch {label}")
+        return inputs
+
+    def train(self, step: Step, candidate: Candidate, read: Mapping[str, Input], seed: int, label: str) -> Stage:
+        objective, budget = find_objective(step.objective), self.profile.budgets[step.budget]
+        settings = objective.settings.model_validate(candidate.settings)
+        devices = self.profile.devices
+        from_reference = step.reference == "start" or read["start"] == Produced(self.base, "model")
         training = TrainSpec(
             objective=step.objective,
             objective_digest=objective.digest,
-            settings=objective.settings.model_validate(step.settings).model_dump(mode="json", exclude_defaults=True),
-            learning_rate=step.learning_rate,
+            settings=settings.model_dump(mode="json", exclude_defaults=True),
+            learning_rate=candidate.learning_rate,
             budget=budget,
             optimizer=self.profile.optimizer,
             seed=seed,
             precision=self.profile.precision,
             micro_batch_tokens=self.profile.micro_batch_tokens,
-            reference_is_start=objective.needs_reference and reference == start,
+            packing=self.profile.packing,
+            gradient_checkpointing=self.profile.gradient_checkpointing,
+            lora=self.profile.lora,
+            devices=self.profile.devices,
+            sharding=self.profile.sharding,
+            reference_is_start=objective.needs_reference and from_reference,
         )
-        return self.add(Stage(TRAIN, training, inputs, label=label, work=budget.responses))
+        return self.add(Stage(TRAIN, training, read, label=label, work=budget.responses / devices, devices=devices))
 
     def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
         suites, found = self.profile.suites, []

@@ -1,8 +1,9 @@
 """Profiles: one YAML file says which base, data, methods, budgets, suites and judge make one study."""
 
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,13 +13,15 @@ from eval_suites.judge import JudgeSpec
 from harness.microworld.spec import WorldSpec
 from results.errors import UserError
 from trainers.datasets.sources import Source
-from trainers.spec import AdamW, Budget, LlamaShape, Precision
+from trainers.spec import AdamW, Budget, LlamaShape, Lora, Precision
 
 WORLD = "world:"  # begins a path inside the microworld's files
 SMALLEST_VOCABULARY = 512  # the bytes, the special tokens, and something to learn
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Setting = float | int | str | bool
 
 
 class _Frozen(BaseModel):
@@ -26,10 +29,14 @@ class _Frozen(BaseModel):
 
 
 class Dataset(_Frozen):
-    """Sources put after each other. Records of more than `max_length` tokens are dropped and counted."""
+    """Sources put after each other. Records of more than `max_length` tokens are dropped and counted.
+
+    validation: how many records nothing trains on, so that sweeps can be decided by them
+    """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     max_length: Annotated[int, Field(gt=1)]
+    validation: Annotated[int, Field(ge=0)] = 0
 
 
 class BaseModelSource(_Frozen):
@@ -63,22 +70,53 @@ class Pretraining(_Frozen):
     """Plain text and how it is learned."""
 
     data: Dataset
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     budget: Budget
     optimizer: AdamW = AdamW()
     devices: Positive = 1
     micro_batch_tokens: Positive = 4096
 
 
+class Candidate(NamedTuple):
+    """One setting of a step. `chosen`: its values of the step's lists, by their places in the step."""
+
+    learning_rate: float
+    settings: dict[str, Setting]
+    chosen: dict[str, Setting]
+
+
 class Step(_Frozen):
-    """One training step. `reference` is the model the step starts from, or the base."""
+    """One training step. `reference` is the model the step starts from, or the base.
+
+    A list in place of a learning rate or of a setting makes the step a sweep: of its candidates, that with the lowest
+    loss on the validation part of the data is what the step ends with.
+    """
 
     objective: str
     data: str
     budget: str
-    learning_rate: Annotated[float, Field(gt=0)]
-    settings: dict[str, float | int | str | bool] = {}
+    learning_rate: Rate | tuple[Rate, ...]
+    settings: dict[str, Setting | tuple[Setting, ...]] = {}
     reference: Literal["start", "base"] = "start"
+
+    @property
+    def swept(self) -> dict[str, tuple[Setting, ...]]:
+        """The lists of the step, by their places in it."""
+        written: dict[str, Setting | tuple[Setting, ...]] = {"learning_rate": self.learning_rate}
+        written |= {f"settings.{name}": value for name, value in self.settings.items()}
+        return {place: values for place, values in written.items() if isinstance(values, tuple)}
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every setting that is asked for: one, or all combinations of a sweep's lists, the last changing first."""
+        rates = self.learning_rate if isinstance(self.learning_rate, tuple) else (self.learning_rate,)
+        lists = [value if isinstance(value, tuple) else (value,) for value in self.settings.values()]
+        found = []
+        for rate, values in product(rates, product(*lists)):
+            settings = dict(zip(self.settings, values, strict=True))
+            written = {"learning_rate": rate} | {f"settings.{name}": value for name, value in settings.items()}
+            found.append(Candidate(rate, settings, {place: written[place] for place in self.swept}))
+        return found
 
 
 class Method(_Frozen):
@@ -130,7 +168,7 @@ class Columns(_Frozen):
 
 
 class Profile(_Frozen):
-    """A study."""
+    """A study. How arms are trained (optimizer, precision, packing, lora …: see TrainSpec) is one for all of them."""
 
     name: Name
     title: str
@@ -144,8 +182,19 @@ class Profile(_Frozen):
     optimizer: AdamW = AdamW()
     precision: Precision = "float32"
     micro_batch_tokens: Positive = 4096
+    packing: Positive | None = None
+    gradient_checkpointing: bool = False
+    lora: Lora | None = None
+    devices: Positive = 1
+    sharding: bool = False
     suites: Suites
     leaderboard: Columns
+
+    @model_validator(mode="after")
+    def _something_to_divide(self) -> Self:
+        if self.sharding and self.devices == 1:
+            raise ValueError("'sharding' divides a model among 'devices', of which there is 1")
+        return self
 
     def steps(self, method: str) -> tuple[Step, ...]:
         """The training steps of a method, those of the methods it builds on first."""

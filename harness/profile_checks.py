@@ -1,12 +1,12 @@
 """What one part of a profile says of another: names that must exist, budgets that must match."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 
 from pydantic import ValidationError
 
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
-from harness.profile import WORLD, Dataset, Profile, Step, explain
+from harness.profile import WORLD, Dataset, Profile, Setting, Step, explain
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective
@@ -39,9 +39,13 @@ def _known(name: str, among: Iterable[str], where: str, kind: str) -> None:
 
 
 def _check_seeds(profile: Profile) -> None:
-    twice = next((seed for i, seed in enumerate(profile.seeds) if seed in profile.seeds[:i]), None)
+    _check_once(profile.seeds, "seeds")
+
+
+def _check_once(values: Sequence[Setting], where: str) -> None:
+    twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
     if twice is not None:
-        raise UserError(f"seeds: {twice} stands twice")
+        raise UserError(f"{where}: {twice} stands twice")
 
 
 def _datasets(profile: Profile) -> dict[str, Dataset]:
@@ -52,6 +56,8 @@ def _datasets(profile: Profile) -> dict[str, Dataset]:
 
 
 def _check_data(profile: Profile) -> None:
+    if profile.base.pretrain and profile.base.pretrain.data.validation:
+        raise UserError("base.pretrain.data.validation: nothing is swept in pretraining; leave it out")
     for where, dataset in _datasets(profile).items():
         for i, source in enumerate(dataset.sources):
             try:
@@ -73,6 +79,38 @@ def _check_methods(profile: Profile) -> None:
             _known(step, order, where, "method")
             if order.index(step) >= order.index(name):
                 raise UserError(f"{where}: method {step!r} must be written above {name!r}, which builds on it")
+        _check_validation(profile, name)
+
+
+def _check_validation(profile: Profile, method: str) -> None:
+    """The records that decide a sweep are new to the model that it starts from."""
+    pretrain = profile.base.pretrain
+    learned = {"base.pretrain.data": pretrain.data} if pretrain else {}
+    for step in profile.steps(method):
+        own = f"data.{step.data}"
+        for where, dataset in learned.items() if step.swept else ():
+            for source in dataset.sources if where != own else ():
+                if any(_overlap(source, other) for other in profile.data[step.data].sources):
+                    raise UserError(
+                        f"methods.{method}: the sweep on {step.data!r} is decided by some of its records, and {where}, "
+                        f"which is trained on before, has rows of {source.name} that it has; give each its own rows "
+                        "by 'skip' and 'limit'"
+                    )
+        learned[own] = profile.data[step.data]
+
+
+def _check_sweep(profile: Profile, step: Step, where: str) -> None:
+    for place, values in step.swept.items():
+        if len(values) < 2:
+            raise UserError(
+                f"{where}.{place}: a list is a sweep, of two values or more; write one value without brackets"
+            )
+        _check_once(values, f"{where}.{place}")
+    if step.swept and not profile.data[step.data].validation:
+        raise UserError(
+            f"{where}: a sweep is decided by held-out records; write how many into data.{step.data}, such as "
+            "'validation: 200'"
+        )
 
 
 def _check_step(profile: Profile, step: Step, where: str) -> None:
@@ -82,10 +120,12 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
         objective = find_objective(step.objective)
     except UserError as error:
         raise UserError(f"{where}.objective: {error}") from None
-    try:
-        objective.settings.model_validate(step.settings)
-    except ValidationError as error:
-        raise UserError(f"{where}.settings.{explain(error, step.settings)}") from None
+    _check_sweep(profile, step, where)
+    for candidate in step.candidates:
+        try:
+            objective.settings.model_validate(candidate.settings)
+        except ValidationError as error:
+            raise UserError(f"{where}.settings.{explain(error, candidate.settings)}") from None
     types = _record_types(profile.data[step.data])
     try:
         objective.check_records(types)
@@ -137,6 +177,8 @@ def _check_suites(profile: Profile) -> None:
         _known(name, profile.data, where, "dataset")
         if other := sorted(_record_types(profile.data[name]) - {wanted}):
             raise UserError(f"{where}: dataset {name!r} has records of type {other[0]}, and {wanted} is wanted")
+        if profile.data[name].validation:
+            raise UserError(f"data.{name}.validation: {where} reads the whole of {name!r}; leave it out")
         _check_held_out(profile, name, where)
 
 

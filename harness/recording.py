@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.board import ENDED, Board, State
+from harness.kinds import SELECT
+from harness.kinds.select import SelectSpec, described
 from harness.plan import Arm, Plan
 from harness.profile import Profile as ProfileSpec
-from results.digest import digest
+from harness.stage import Produced, Stage
+from results.digest import Json, digest
 from results.outcomes import ArmKey
 from results.records import Arm as ArmRecord
 from results.records import CurvePoint, Profile
@@ -62,13 +65,16 @@ class Recorder:
         self._forget_others()
         for record, arm in self.arms:
             status, reason = _ending(self.board, arm)
-            self.store.record_arm(record.model_copy(update={"status": status, "reason": reason}))
+            settings = record.settings | _chosen(self.board, arm)
+            self.store.record_arm(record.model_copy(update={"status": status, "reason": reason, "settings": settings}))
 
     def _forget_others(self) -> None:
         """Removes what the arms have from stages that they no longer go through: of other data or other code."""
         keys = {
             ArmKey(arm.name, arm.seed): {
-                state.key for state in map(self.board.__getitem__, arm.stages) if state.key and state.status in ENDED
+                state.key
+                for state in map(self.board.__getitem__, _gone_through(self.board, arm))
+                if state.key and state.status in ENDED
             }
             for _, arm in self.arms
         }
@@ -77,7 +83,11 @@ class Recorder:
     def _record_stage(self, state: State) -> None:
         if state.key is None:  # its inputs were never there: it has no identity
             return
-        users = [(record, arm) for record, arm in self.arms if any(s.id == state.stage.id for s in arm.stages)]
+        users = [
+            (record, arm)
+            for record, arm in self.arms
+            if any(s.id == state.stage.id for s in _gone_through(self.board, arm))
+        ]
         owners = [record for record, arm in users if any(s.id == state.stage.id for s in (arm.model, *arm.scores))]
         row = _stage_record(state)
         if state.manifest is not None:
@@ -154,15 +164,36 @@ def _stage_record(state: State) -> StageRecord:
 
 
 def _ending(board: Board, arm: Arm) -> tuple[RecordStatus, str]:
-    """How an arm ended: its first stage that did not end well says so."""
-    states = [board[stage] for stage in arm.stages]
+    """How an arm ended: its first stage that did not end well says so; a sweep does without diverged candidates."""
+    own = [board[stage] for stage in (arm.model, *arm.scores)]
+    broken = [state.cause for state in own if state.cause is not None]
+    broken += [state for state in map(board.__getitem__, arm.stages) if state.status == "failed"]
     for status in ("diverged", "failed"):
-        for state in states:
+        for state in broken:
             if state.status == status:
                 return status, f"{state.stage.label}: {state.reason}"
-    if all(state.status in {"cached", "done"} for state in states):
+    if all(state.status in {"cached", "done"} for state in own):
         return "ok", ""
     return "planned", "the run ended before this arm did"
+
+
+def _gone_through(board: Board, arm: Arm) -> list[Stage]:
+    """The stages of an arm without the trainings that its sweeps, where they have chosen, did not go on with."""
+    passed_over: set[str] = set()
+    for stage in arm.stages:
+        if isinstance(stage.spec, SelectSpec) and board[stage].status in {"cached", "done"}:
+            chosen = [described(candidate) for candidate in stage.spec.candidates].index(board[stage].reason)
+            candidates = [stage.inputs[f"candidate{i}"] for i in range(len(stage.spec.candidates))]
+            ids = [item.stage.id for item in candidates if isinstance(item, Produced)]
+            passed_over |= set(ids) - {ids[chosen]}
+    return [stage for stage in arm.stages if stage.id not in passed_over]
+
+
+def _chosen(board: Board, arm: Arm) -> dict[str, Json]:
+    """What the sweeps of an arm chose, in the order of its steps; nothing where it has none."""
+    selections = [board[stage] for stage in arm.stages if stage.kind is SELECT]
+    chosen = [state.reason for state in selections if state.status in {"cached", "done"}]
+    return {"chosen": chosen} if chosen else {}
 
 
 def _curve(path: Path) -> Iterator[CurvePoint]:

@@ -33,7 +33,10 @@ class Runtime:
 
 
 class Ended(NamedTuple):
-    """A stage that ended early with a result of its own, such as `diverged`; what depends on it is skipped."""
+    """How a stage ended that says something of it: `ok`, or early with a result of its own, such as `diverged`.
+
+    What depends on a stage that did not end `ok` is skipped.
+    """
 
     outcome: str
     reason: str
@@ -49,6 +52,7 @@ class StageKind:
     libraries: distributions whose version can change the output, and so belongs to the key
     resumable: whether a stopped stage goes on from what it left in its folder
     accelerated: whether each of its processes can use a GPU
+    tolerant: whether it does without those of its inputs that are missing because a stage diverged
     """
 
     name: str
@@ -58,6 +62,7 @@ class StageKind:
     libraries: tuple[str, ...] = ()
     resumable: bool = False
     accelerated: bool = False
+    tolerant: bool = False
 
 
 class Produced(NamedTuple):

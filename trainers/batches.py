@@ -9,24 +9,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.packing import Packed, lines, pack
 from trainers.tokens import TokenizedSet
 
 
 class MicroBatch(NamedTuple):
     """Rows of a micro-batch and their tokens, padded on the right.
 
-    rows: int64 [rows] row numbers in the dataset
-    ids:  int64 [rows, tokens], 0 where padded
-    mask: bool [rows, tokens], True where a token is supervised
+    rows:   int64 [rows] row numbers in the dataset
+    ids:    int64 [rows, tokens], 0 where padded
+    mask:   bool [rows, tokens], True where a token is supervised
+    packed: the same tokens on lines, for the forward pass; None where it reads the rows as they are
     """
 
     rows: NDArray[np.int64]
     ids: Tensor
     mask: Tensor
+    packed: Packed | None = None
 
     def to(self, device: torch.device) -> "MicroBatch":
         """The same batch with its tensors on `device`."""
-        return MicroBatch(self.rows, self.ids.to(device), self.mask.to(device))
+        packed = None if self.packed is None else self.packed.to(device)
+        return MicroBatch(self.rows, self.ids.to(device), self.mask.to(device), packed)
+
+
+# No row: two tokens for a forward pass, of which none is supervised.
+EMPTY = MicroBatch(np.zeros(0, np.int64), torch.zeros((1, 2), dtype=torch.int64), torch.zeros((1, 2), dtype=torch.bool))
 
 
 def step_rows(tokens: TokenizedSet, global_batch: int, seed: int, step: int) -> NDArray[np.int64]:
@@ -63,21 +71,41 @@ def _epoch(tokens: TokenizedSet, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def micro_batches(
-    tokens: TokenizedSet, rows: NDArray[np.int64], max_tokens: int, *, rank: int = 0, ranks: int = 1, width: int = 1
+    tokens: TokenizedSet,
+    rows: NDArray[np.int64],
+    max_tokens: int,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+    width: int = 1,
+    line: int | None = None,
 ) -> Iterator[MicroBatch]:
     """Cuts this rank's share of some rows into micro-batches of at most `max_tokens` padded tokens each.
 
-    Rows of like length come together, so that little is padded; every `width` rows in succession stay together. Since
-    the loop divides by the count of the global batch, the cut changes nothing but the order of a sum.
+    Rows of like length come together, so that little is padded; every `width` rows in succession stay together. With
+    `line`, rows are packed on lines of that many tokens. Since the loop divides by the count of the global batch, the
+    cut changes nothing but the order of a sum.
     """
     units = rows.reshape(-1, width)
     longest = tokens.lengths[units].max(axis=1)
     order = np.argsort(longest, kind="stable")[::-1][rank::ranks]
+    if line is not None:
+        yield from _packed_batches(tokens, units[order], max_tokens, line)
+        return
     start = 0
     while start < len(order):
         size = max(1, int(max_tokens // (width * longest[order[start]])))
         yield collate(tokens, units[order[start : start + size]].reshape(-1))
         start += size
+
+
+def _packed_batches(tokens: TokenizedSet, units: NDArray[np.int64], max_tokens: int, line: int) -> Iterator[MicroBatch]:
+    lengths = tokens.lengths[units].sum(axis=1)
+    members = [units[place].reshape(-1) for place in lines(lengths, line)] if len(units) else []
+    height = max(1, max_tokens // max(line, lengths.max(initial=0)))
+    for start in range(0, len(members), height):
+        some = members[start : start + height]
+        yield collate(tokens, np.concatenate(some))._replace(packed=pack(tokens, some, line))
 
 
 def collate(tokens: TokenizedSet, rows: NDArray[np.int64] | Sequence[int]) -> MicroBatch:

@@ -10,23 +10,29 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from trainers.sharding import like, whole
+
 _WEIGHT, _COUNT = "weight", "step"  # a weight's own tensor, and AdamW's count of its updates
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int) -> None:
+def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int, leads: bool = True) -> None:
     """Writes the state before `step` to `folder`-`step`, then drops older ones.
+
+    Of several processes only the one that `leads` writes; where weights are divided among them, all must call.
 
     A kill, or the loss of power, leaves the old or the new one. Frozen weights are not written: they are those that
     training starts from.
     """
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             state = {_WEIGHT: parameter.detach(), **optimizer.state.get(parameter, {})}
-            tensors |= {f"{part}/{name}": tensor for part, tensor in state.items()}
+            tensors |= {f"{part}/{name}": whole(tensor) for part, tensor in state.items()}
+    if not leads:
+        return
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
     save_file(tensors, fresh / "state.safetensors")
     (fresh / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
     for written in (*fresh.iterdir(), fresh):
@@ -59,9 +65,9 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> int:
         part, name = key.split("/", 1)
         parameter = parameters[name]
         if part == _WEIGHT:
-            parameter.copy_(tensor)
+            parameter.copy_(like(tensor, parameter))
         else:
             # AdamW keeps its count on the CPU wherever the weight is, and its moments beside the weight
-            optimizer.state[parameter][part] = tensor if part == _COUNT else tensor.to(parameter.device)
+            optimizer.state[parameter][part] = tensor if part == _COUNT else like(tensor, parameter)
     step: int = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))["step"]
     return step

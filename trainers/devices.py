@@ -43,6 +43,13 @@ class Devices:
             dist.all_gather_object(every, own)
         return {name: math.fsum(each.get(name, 0.0) for each in every) for name in sorted(set().union(*every))}
 
+    def most(self, count: int) -> int:
+        """The greatest of the counts that the processes have."""
+        every = [count] * self.size
+        if self.size > 1:
+            dist.all_gather_object(every, count)
+        return max(every)
+
     def sum_gradients(self, model: nn.Module) -> None:
         """Replaces every gradient by its sum over all processes, in one message."""
         if self.size == 1:

@@ -1,6 +1,7 @@
 """The log-prob of the chosen token: the one quantity that every objective reads, computed in chunks, in float32."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -8,45 +9,59 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainers.packing import Packed
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK = 4096  # tokens whose logits are alive at one time
+SHARDED_FORWARD = "bridgebench_forward"  # the method of a model that trainers.sharding has divided
 Measure = Callable[[Tensor, Tensor], Tensor]  # logits [tokens, vocabulary], labels [tokens] -> [measures, tokens]
 
 _linear_heads: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
-def chosen_logprobs(model: "PreTrainedModel", ids: Tensor, mask: Tensor) -> Tensor:
+def chosen_logprobs(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None = None) -> Tensor:
     """log pi(ids[:, t] | ids[:, :t]) where `mask` says so, 0 elsewhere.
 
     ids:  int64 [rows, tokens], padded on the right: a causal model's real tokens never see the padding
     mask: bool [rows, tokens]; column 0 is never predicted and must be False
+    packed: the same tokens on lines, which the forward pass then reads in place of the rows
     Returns float32 [rows, tokens], float64 for a float64 model. Logits are computed for the masked positions only and
     never kept, unless the model caps or scales them: only its own forward knows how, and that makes all of them.
     """
-    return _measured(model, ids, mask, _logprob)[0]
+    return _call(model, ids, mask, packed, _logprob)[0]
 
 
-def chosen_logprobs_and_values(model: "PreTrainedModel", ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def chosen_logprobs_and_values(
+    model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None = None
+) -> tuple[Tensor, Tensor]:
     """The log-probs of chosen_logprobs, and the log-sum-exp of the logits that each token was drawn from.
 
     Both [rows, tokens], 0 where `mask` says so.
     """
-    logprobs, values = _measured(model, ids, mask, _logprob_and_value)
+    logprobs, values = _call(model, ids, mask, packed, _logprob_and_value)
     return logprobs, values
 
 
-def _measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, measure: Measure) -> Tensor:
+def _call(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None, measure: Measure) -> Tensor:
+    forward = getattr(model, SHARDED_FORWARD, None) or partial(measured, model)
+    found: Tensor = forward(ids, mask, packed, measure)
+    return found
+
+
+def measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None, measure: Measure) -> Tensor:
     """[measures, rows, tokens]: what `measure` finds at each masked place, 0 elsewhere."""
+    # lines hold the rows in their order, so the supervised tokens come in one order either way
+    read, positions, learned = packed or (ids, None, mask)
     head: nn.Module
     if head_is_linear(model):
-        outputs = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+        outputs = model.get_decoder()(input_ids=read, position_ids=positions, use_cache=False).last_hidden_state
         head = model.get_output_embeddings()
     else:
-        outputs = model(input_ids=ids, use_cache=False).logits
+        outputs = model(input_ids=read, position_ids=positions, use_cache=False).logits
         head = nn.Identity()
-    states, labels = outputs[:, :-1][mask[:, 1:]], ids[mask]
+    states, labels = outputs[:, :-1][learned[:, 1:]], read[learned]
 
     def chunk(states: Tensor, labels: Tensor) -> Tensor:
         logits: Tensor = head(states)

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from results.errors import UserError
-from trainers.batches import MicroBatch, micro_batches, step_rows, unit_width
+from trainers.batches import EMPTY, MicroBatch, micro_batches, step_rows, unit_width
 from trainers.checkpoints import load_checkpoint, save_checkpoint
 from trainers.devices import Devices, autocast
 from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
 from trainers.objectives import Objective, Responses, find_objective
 from trainers.reference import Reference, gather
+from trainers.sharding import shard, whole
 from trainers.spec import AdamW, Precision, TrainSpec
 from trainers.tokens import TokenizedSet
 
@@ -63,6 +64,11 @@ class Run:
     mismatched: Mismatched | None
     devices: Devices
 
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of the weights."""
+        return self.spec.sharding and self.devices.size > 1
+
 
 def train(
     spec: TrainSpec,
@@ -102,11 +108,18 @@ def train(
             line = {"step": step, "responses": len(rows), "learning_rate": rate, **metrics, "tokens_per_second": speed}
             log.write(json.dumps(line) + "\n")
             report(step + 1, steps)
-            if devices.leads and time.monotonic() - saved >= checkpoint_seconds:
+            if _due(run, time.monotonic() - saved >= checkpoint_seconds):
                 log.flush()
-                save_checkpoint(folder / "checkpoint", model, optimizer, step + 1)
+                save_checkpoint(folder / "checkpoint", model, optimizer, step + 1, devices.leads)
                 saved = time.monotonic()
     return _outcome(run, steps)
+
+
+def _due(run: Run, late: bool) -> bool:
+    """Whether this process takes part in a checkpoint now: the leader's clock decides, also for those it needs."""
+    if not run.sharded:
+        return late and run.devices.leads
+    return run.devices.sum({"late": torch.tensor(late and run.devices.leads)})["late"] > 0
 
 
 def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, float]:
@@ -117,18 +130,19 @@ def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, 
     micro-batches and devices, so that the cut into micro-batches changes nothing.
     """
     run.model.zero_grad()
-    drift = _mismatched_log_ratio(run, rows, first) if run.mismatched else None
+    drift = mismatched_log_ratio(run, rows, first) if run.mismatched else None
     sums: dict[str, Tensor] = {}
     for batch in _own_share(run, run.tokens, rows):
         for name, value in _backward(run, batch, drift, first).items():
             sums[name] = value.double() + sums.get(name, 0.0)
     totals = run.devices.sum(sums)
     items, supervised = totals.pop("items"), totals.pop("supervised_tokens")
-    run.devices.sum_gradients(run.model)
+    if not run.sharded:  # which has summed them already
+        run.devices.sum_gradients(run.model)
     for parameter in run.model.parameters():
         if parameter.grad is not None:
             parameter.grad.div_(items)
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.spec.optimizer.clip)
+    norm = whole(nn.utils.clip_grad_norm_(run.model.parameters(), run.spec.optimizer.clip))
     return {
         "loss": totals.pop("loss") / items,
         "nll": totals.pop("nll") / supervised,
@@ -140,16 +154,35 @@ def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, 
 
 
 def _own_share(run: Run, tokens: TokenizedSet, rows: NDArray[np.int64]) -> Iterator[MicroBatch]:
-    """This process's part of a global batch, on its device."""
-    limit, devices = run.spec.micro_batch_tokens, run.devices
-    width = unit_width(tokens)
-    for batch in micro_batches(tokens, rows, limit, rank=devices.rank, ranks=devices.size, width=width):
+    """This process's part of a global batch, on its device.
+
+    Processes that share a model's weights must call it equally often: whoever has fewer micro-batches than another
+    gets empty ones, of which the model's answer counts nothing.
+    """
+    spec, devices = run.spec, run.devices
+    own = micro_batches(
+        tokens,
+        rows,
+        spec.micro_batch_tokens,
+        rank=devices.rank,
+        ranks=devices.size,
+        width=unit_width(tokens),
+        line=spec.packing,
+    )
+    if run.sharded:
+        some = list(own)
+        missing = devices.most(len(some)) - len(some)
+        own = iter(some + [EMPTY] * missing)
+    for batch in own:
         yield batch.to(devices.device)
 
 
 def _backward(run: Run, batch: MicroBatch, drift: Tensor | None, first: bool) -> dict[str, Tensor]:
     """Adds the gradient of one micro-batch's summed loss; returns the sums that the step logs."""
-    responses = _responses(run, batch, drift)
+    if not len(batch.rows):
+        chosen_logprobs(run.model, batch.ids, batch.mask).sum().backward()  # type: ignore[no-untyped-call]
+        return {}
+    responses = responses_of(run, batch, drift)
     if first and run.spec.reference_is_start and responses.reference is not None:
         _check_identity(responses.log_ratios().detach(), batch.mask, run.spec.precision)
     loss = run.objective(responses, run.settings)
@@ -163,14 +196,14 @@ def _backward(run: Run, batch: MicroBatch, drift: Tensor | None, first: bool) ->
     }
 
 
-def _responses(run: Run, batch: MicroBatch, drift: Tensor | None) -> Responses:
+def responses_of(run: Run, batch: MicroBatch, drift: Tensor | None) -> Responses:
     """The forward pass of a micro-batch, and all that the objective declares to read."""
     device, wants_value = batch.ids.device, run.objective.needs_value
     with autocast(run.spec.precision, device):
         policy, value = (
-            chosen_logprobs_and_values(run.model, batch.ids, batch.mask)
+            chosen_logprobs_and_values(run.model, batch.ids, batch.mask, batch.packed)
             if wants_value
-            else (chosen_logprobs(run.model, batch.ids, batch.mask), None)
+            else (chosen_logprobs(run.model, batch.ids, batch.mask, batch.packed), None)
         )
     of = run.reference
     return Responses(
@@ -186,14 +219,16 @@ def _responses(run: Run, batch: MicroBatch, drift: Tensor | None) -> Responses:
 
 
 @torch.no_grad()
-def _mismatched_log_ratio(run: Run, rows: NDArray[np.int64], first: bool) -> Tensor:
+def mismatched_log_ratio(run: Run, rows: NDArray[np.int64], first: bool) -> Tensor:
     """The mean log-ratio of the mismatched answers of a global batch: a scalar, the same on every device."""
     assert run.mismatched is not None
     tokens, reference = run.mismatched
     total = torch.zeros((), dtype=torch.float64, device=run.devices.device)
     for batch in _own_share(run, tokens, rows):
         with autocast(run.spec.precision, batch.ids.device):
-            policy = chosen_logprobs(run.model, batch.ids, batch.mask)
+            policy = chosen_logprobs(run.model, batch.ids, batch.mask, batch.packed)
+        if not len(batch.rows):
+            continue
         ratios = policy - gather(reference.logprobs, tokens, batch)
         if first and run.spec.reference_is_start:
             _check_identity(ratios, batch.mask, run.spec.precision)
@@ -234,6 +269,10 @@ def _prepare(
         raise UserError("the dataset has token ids that the model has not: it was made with another tokenizer")
     model.to(devices.device)  # type: ignore[arg-type]
     model.eval()  # no dropout: the policy starts as its own reference, and arms differ in nothing but their objective
+    if spec.gradient_checkpointing:
+        _checkpoint_layers(model)
+    if spec.sharding and devices.size > 1:
+        shard(model, devices)
     return Run(
         spec=spec,
         objective=objective,
@@ -244,6 +283,17 @@ def _prepare(
         mismatched=mismatched if objective.needs_mismatch else None,
         devices=devices,
     )
+
+
+def _checkpoint_layers(model: "PreTrainedModel") -> None:
+    """Has every layer computed again in the backward pass. Models do so in training mode only: dropout is set to 0."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "attention_dropout"):
+            setattr(module, "attention_dropout", 0.0)  # noqa: B010  an attribute that nn.Module does not declare
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.train()
 
 
 def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:

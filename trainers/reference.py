@@ -77,7 +77,7 @@ def compute_reference(
     measured = [hole.copy() for _ in range(1 + values)]
     done = 0
     for batch in micro_batches(tokens, np.arange(tokens.rows), max_tokens):
-        _, ids, mask = batch.to(model.device)
+        _, ids, mask, _ = batch.to(model.device)
         with autocast(precision, model.device):
             found = chosen_logprobs_and_values(model, ids, mask) if values else (chosen_logprobs(model, ids, mask),)
         for flat, rectangle in zip(measured, found, strict=True):

@@ -57,8 +57,22 @@ class AdamW(_Frozen):
     clip: Annotated[float, Field(gt=0)] = 1.0
 
 
+class Lora(_Frozen):
+    """Adapters of `rank` with scale alpha / rank on the linear layers named `targets`; all else is frozen."""
+
+    rank: Positive
+    alpha: Positive
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
+
+
 class TrainSpec(_Frozen):
-    """One training step of a method: an objective, how much of which learning rate, and a seed."""
+    """One training step of a method: an objective, how much of which learning rate, and a seed.
+
+    packing: tokens of a line that several rows share in a forward pass; None pads each row to the longest beside it
+    gradient_checkpointing: layers are computed again in the backward pass in place of being kept: the same gradients
+    lora: trains adapters; None trains all weights
+    sharding: divides weights, gradients and moments among the devices (FSDP2) in place of keeping them on each
+    """
 
     objective: str
     objective_digest: str
@@ -70,6 +84,10 @@ class TrainSpec(_Frozen):
     devices: Positive = 1
     precision: Precision = "float32"
     micro_batch_tokens: Positive = 4096
+    packing: Positive | None = None
+    gradient_checkpointing: bool = False
+    lora: Lora | None = None
+    sharding: bool = False
     reference_is_start: bool = False
 
 

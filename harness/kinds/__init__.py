@@ -8,8 +8,10 @@ from harness.kinds.judge import JUDGE
 from harness.kinds.mismatch import MISMATCH
 from harness.kinds.probes import PROBES
 from harness.kinds.reference import REFERENCE
+from harness.kinds.select import SELECT
 from harness.kinds.tokenizer import TOKENIZER
 from harness.kinds.train import TRAIN
+from harness.kinds.validate import VALIDATE
 from harness.kinds.win_rate import WIN_RATE
 from harness.kinds.world import WORLD
 from harness.stage import StageKind
@@ -17,7 +19,10 @@ from harness.stage import StageKind
 # In the order in which a study meets them, which is also how a summary lists them.
 KINDS: dict[str, StageKind] = {
     kind.name: kind
-    for kind in (WORLD, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, GENERATE, JUDGE, WIN_RATE, BOARDS, PROBES)
+    for kind in (
+        *(WORLD, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, VALIDATE, SELECT),
+        *(GENERATE, JUDGE, WIN_RATE, BOARDS, PROBES),
+    )
 }
 
 __all__ = [
@@ -30,8 +35,10 @@ __all__ = [
     "MISMATCH",
     "PROBES",
     "REFERENCE",
+    "SELECT",
     "TOKENIZER",
     "TRAIN",
+    "VALIDATE",
     "WIN_RATE",
     "WORLD",
 ]

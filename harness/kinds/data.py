@@ -1,9 +1,9 @@
-"""Training sets: rows of some schema to records, tokenised."""
+"""Training sets: rows of some schema to records, split, tokenised."""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from trainers.records import RecordType
 
 if TYPE_CHECKING:
     from trainers.datasets import Loaded
+
+Part = Literal["train", "validation"]
+SPLIT_SEED = 0  # one for all studies: a set with as many held-out records holds out the same ones
 
 
 class SourceView(BaseModel):
@@ -34,12 +37,18 @@ class SourceView(BaseModel):
 
 
 class DataSpec(BaseModel):
-    """Sources that are put after each other, and the longest row to keep."""
+    """Sources that are put after each other, and the longest row to keep.
+
+    validation: how many records are held out, before any is dropped for its length
+    part: what is written: `validation` is those records, `train` all others
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sources: tuple[SourceView, ...]
     max_length: Annotated[int, Field(gt=1)]
+    validation: Annotated[int, Field(ge=0)] = 0
+    part: Part = "train"
 
 
 def load(views: Iterable[SourceView], inputs: Mapping[str, Path]) -> "Loaded":
@@ -56,14 +65,26 @@ def load(views: Iterable[SourceView], inputs: Mapping[str, Path]) -> "Loaded":
 
 
 def run(spec: DataSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes a tokenised set and what was read and dropped. Inputs: `tokenizer` and the files that the sources name."""
+    """Writes a tokenised set and what was read and dropped. Inputs: `tokenizer` and the files that the sources name.
+
+    Raises UserError where as many records are to be held out as there are.
+    """
     from trainers.chat import load_tokenizer
+    from trainers.datasets import split
     from trainers.tokens import tokenize
 
     loaded = load(spec.sources, inputs)
-    tokenize(load_tokenizer(inputs["tokenizer"]), loaded.records, spec.max_length).save(out)
-    counts = {"read": loaded.read, "kept": loaded.kept, "ties": loaded.ties, "dropped": dict(loaded.dropped)}
+    parts = split(loaded.records, spec.validation, SPLIT_SEED)
+    records = parts.validation if spec.part == "validation" else parts.train
+    tokenize(load_tokenizer(inputs["tokenizer"]), records, spec.max_length).save(out)
+    counts = {
+        "read": loaded.read,
+        "kept": loaded.kept,
+        "ties": loaded.ties,
+        "dropped": dict(loaded.dropped),
+        "validation": len(parts.validation),
+    }
     (out / "records.json").write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-DATA = StageKind("data", 3, run, DataSpec, libraries=("tokenizers", "transformers"))
+DATA = StageKind("data", 4, run, DataSpec, libraries=("tokenizers", "transformers"))

@@ -4,21 +4,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.stage import Ended, Runtime, StageKind
 from results.rows import Score, write_scores
 from trainers.spec import TrainSpec
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
     """Writes model/, summary.json and the score rows of the training; log/ holds the metrics of every step.
 
-    Inputs: start, data, perhaps reference, perhaps mismatched and mismatched_reference. A run whose loss is no longer
-    finite ends as `diverged`, a result like any other.
+    With adapters, model/ has them merged and adapter/ has them alone. Inputs: start, data, perhaps reference, perhaps
+    mismatched and mismatched_reference. A run whose loss is no longer finite ends as `diverged`, a result like another.
     """
+    from trainers.adapters import merge
     from trainers.loop import Mismatched, train
-    from trainers.models import load_model, save_model
+    from trainers.models import save_model
     from trainers.reference import Reference
+    from trainers.sharding import gather_into
     from trainers.tokens import TokenizedSet
 
     tokens = TokenizedSet.load(inputs["data"])
@@ -27,7 +33,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     if "mismatched" in inputs:
         others = TokenizedSet.load(inputs["mismatched"])
         mismatched = Mismatched(others, Reference.load(inputs["mismatched_reference"], others))
-    model = load_model(inputs["start"])
+    model, adapters = _start(spec, inputs["start"])
     outcome = train(
         spec,
         model,
@@ -42,10 +48,24 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
         (out / "summary.json").write_text(json.dumps(asdict(outcome)) + "\n", encoding="utf-8")
     if outcome.diverged_at is not None:
         return Ended("diverged", f"loss or gradient not finite at step {outcome.diverged_at} of {spec.budget.steps}")
+    if spec.sharding and spec.devices > 1:
+        divided = model
+        model, adapters = _start(spec, inputs["start"])
+        gather_into(model if runtime.leads else None, divided)
     if runtime.leads:
-        save_model(model, inputs["start"], out / "model")
+        whole = merge(adapters, out / "adapter") if adapters else model
+        save_model(whole, inputs["start"], out / "model")
         write_scores(out, [_clamped(out / "log" / "metrics.jsonl")], [])
     return None
+
+
+def _start(spec: TrainSpec, folder: Path) -> tuple["PreTrainedModel", Any]:
+    """The model that training starts from, and the handle of its adapters if it has any."""
+    from trainers.adapters import attach
+    from trainers.models import load_model
+
+    model = load_model(folder)
+    return model, attach(model, spec.lora, spec.seed) if spec.lora else None
 
 
 def _clamped(log: Path) -> Score:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.executor import run_here
 from harness.kinds import KINDS
-from harness.stage import Produced, Stage
+from harness.stage import Input, Produced, Stage, StageKind
 from tests.harness.toys import (
     DIVERGE,
     FAIL,
@@ -100,6 +100,44 @@ def test_a_divergence_is_a_result_that_stays_and_what_depends_on_it_is_skipped(t
         assert ran[hot].reason == "not finite at step 3"
         assert ran[after].reason == "hot: not finite at step 3"
         assert ran[hot].manifest is not None
+
+
+TOLERANT = replace(WRITE, name="toy-tolerant", tolerant=True)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "ends", "text"),
+    [
+        ((WRITE, WRITE), "done", "onetwo"),
+        ((DIVERGE, WRITE), "done", "two"),
+        ((WRITE, DIVERGE), "done", "one"),
+        ((DIVERGE, DIVERGE), "skipped", "one: not finite at step 3"),
+        ((WRITE, FAIL), "skipped", "two: ValueError: two"),
+        ((DIVERGE, FAIL), "skipped", "two: ValueError: two"),
+    ],
+    ids=["both", "one diverged", "the other diverged", "both diverged", "one failed", "one diverged and one failed"],
+)
+def test_a_tolerant_stage_does_without_what_diverged_but_not_without_what_failed(
+    kinds: tuple[StageKind, StageKind], ends: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, TOLERANT.name, TOLERANT)
+    one, two = (Stage(kind, Write(text=name), label=name) for kind, name in zip(kinds, ("one", "two"), strict=True))
+    # the one is an input itself, the other one stage further up
+    after = Stage(WRITE, Write(), {"in": Produced(two, "text")}, label="after")
+    inputs: dict[str, Input] = {"a": Produced(one, "text"), "b": Produced(after, "text")}
+    joins = Stage(TOLERANT, Write(), inputs, label="joins")
+    graph = (one, two, after, joins, written("behind", joins))
+    for _ in ("made", "cached"):
+        ran = board(tmp_path, *graph)
+        run_here(ran, runtime)
+        assert ran[joins].status in {ends, "cached"}
+        assert statuses(ran)["behind"] == ran[joins].status
+        if ends == "skipped":
+            assert ran[joins].reason == text
+        else:
+            manifest = ran[joins].manifest
+            assert manifest is not None
+            assert (ran.store.folder(manifest.kind, manifest.key) / "text").read_text() == text
 
 
 @pytest.mark.parametrize("cached", [False, True])

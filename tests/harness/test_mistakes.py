@@ -20,6 +20,13 @@ DATASETS = "demonstrations, preferences, held-out-demonstrations"
 SHAPE = edited()[edited().index('tokenizer: "world:tokenizer"') : edited().index("  pretrain:")].rstrip()
 BASE = edited()[edited().index("base:\n") : edited().index("data:\n  demonstrations")]
 KNOWN_COLUMNS = ", ".join(f"{suite}/{column}" for suite, columns in COLUMNS.items() for column in columns)
+ONE = "a list is a sweep, of two values or more; write one value without brackets"
+SWEEP = ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, 3.0e-4]}")
+HELD_OUT = ("  demonstrations:\n", "  demonstrations:\n    validation: 8\n")
+TWICE = f'  more: {{max_length: 128, sources: [{{adapter: ultrachat, file: "{ROWS}", skip: 60}}]}}\n'
+AGAIN = (
+    "  again: {steps: [dft, {objective: sft, data: demonstrations, budget: short, learning_rate: [1.0e-3, 3.0e-4]}]}\n"
+)
 NAME = "a name has small letters, digits and . + - only, and no sign comes first"
 
 
@@ -72,6 +79,10 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "tokenizer of a checkpoint": (
         [(SHAPE, "checkpoint: somewhere")],
         "base: a base with a 'checkpoint' has a tokenizer and was trained: leave both out",
+    ),
+    "nothing to divide among": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\nsharding: true")],
+        "'sharding' divides a model among 'devices', of which there is 1",
     ),
     "heads": (
         [("hidden: 32", "hidden: 30")],
@@ -169,6 +180,62 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "unknown baseline": (
         [("baseline: sft}", "baseline: stf}")],
         "leaderboard.baseline: there is no method 'stf'; there are base, sft, dft, sft+dpo",
+    ),
+    # --- sweeps
+    "sweep without held-out records": (
+        [SWEEP],
+        "methods.sft.steps.0: a sweep is decided by held-out records; write how many into data.demonstrations, such as "
+        "'validation: 200'",
+    ),
+    "sweep of one": (
+        [("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3]}")],
+        f"methods.sft.steps.0.learning_rate: {ONE}",
+    ),
+    "sweep of nothing": (
+        [HELD_OUT, ("{objective: sft,", "{objective: sft, settings: {beta: []},")],
+        f"methods.sft.steps.0.settings.beta: {ONE}",
+    ),
+    "learning rate twice": (
+        [HELD_OUT, ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, 3.0e-4, 0.001]}")],
+        "methods.sft.steps.0.learning_rate: 0.001 stands twice",
+    ),
+    "learning rate zero in a sweep": (
+        [HELD_OUT, ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, 0]}")],
+        "methods.sft.steps.0.learning_rate.1: 0: input should be greater than 0",
+    ),
+    "list in a list": (
+        [HELD_OUT, ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, [3.0e-4]]}")],
+        "methods.sft.steps.0.learning_rate.1: input should be a valid number",
+    ),
+    "setting of a sweep": (
+        [
+            ("  preferences:\n", "  preferences:\n    validation: 8\n"),
+            ("{objective: dpo,", "{objective: dpo, settings: {beta: [0.1, -1]},"),
+        ],
+        "methods.sft+dpo.steps.1.settings.beta: -1: input should be greater than 0",
+    ),
+    "negative validation": (
+        [("  demonstrations:\n", "  demonstrations:\n    validation: -1\n")],
+        "data.demonstrations.validation: -1: input should be greater than or equal to 0",
+    ),
+    "validation of pretraining": (
+        [("    data:\n      max_length: 128\n", "    data:\n      max_length: 128\n      validation: 8\n")],
+        "base.pretrain.data.validation: nothing is swept in pretraining; leave it out",
+    ),
+    "validation of a probe": (
+        [("  held-out-demonstrations:\n", "  held-out-demonstrations:\n    validation: 8\n")],
+        "data.held-out-demonstrations.validation: suites.probes.demonstrations reads the whole of "
+        "'held-out-demonstrations'; leave it out",
+    ),
+    "validation rows that were trained on": (
+        [
+            HELD_OUT,
+            ("  preferences:\n", f"{TWICE}  preferences:\n"),
+            ("dft: {steps: [{objective: dft, data: demonstrations", "dft: {steps: [{objective: dft, data: more"),
+            ("  sft+dpo:", f"{AGAIN}  sft+dpo:"),
+        ],
+        "methods.again: the sweep on 'demonstrations' is decided by some of its records, and data.more, which is "
+        f"trained on before, has rows of {ROWS} that it has; give each its own rows by 'skip' and 'limit'",
     ),
     # --- budgets
     "unmatched comparison": (

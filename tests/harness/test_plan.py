@@ -8,6 +8,7 @@ from harness.plan import Arm, Plan
 from harness.stage import External, Produced, Stage
 from harness.study import open_plan
 from tests.harness.studies import TINY, Change, write_profile
+from trainers.spec import Lora, TrainSpec
 
 
 def plan(folder: Path, *changes: Change) -> Plan:
@@ -199,3 +200,17 @@ def test_settings_are_what_they_mean_and_not_how_they_are_written(tmp_path: Path
         for written in ("", " settings: {beta: 0.1},", " settings: {beta: 1e-1},", " settings: {beta: 0.2},")
     ]
     assert made[0] == made[1] == made[2] != made[3]
+
+
+def test_how_arms_are_trained_is_one_for_all_of_them(tmp_path: Path) -> None:
+    options = "packing: 256\nlora: {rank: 8, alpha: 16, targets: [q_proj]}\ndevices: 2\nsharding: true\n"
+    made = plan(tmp_path, ("seeds: [0, 1]", f"{options}seeds: [0, 1]"))
+    for stage in (stage for stage in made.stages if stage.kind.name == "train"):
+        spec = stage.spec
+        assert isinstance(spec, TrainSpec)
+        assert (spec.packing, spec.lora, spec.devices) == (256, Lora(rank=8, alpha=16, targets=("q_proj",)), 2)
+        assert spec.sharding
+        assert stage.devices == 2
+    before = open_plan(TINY)
+    assert ids(before, "base") == ids(made, "base")
+    assert ids(before, "data") == ids(made, "data")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.kinds import TRAIN
-from harness.profile import find_profile, load_profile
+from harness.profile import Step, find_profile, load_profile
 from harness.study import open_plan
 from results.errors import UserError
 from tests.harness.studies import TINY
@@ -70,3 +70,23 @@ def test_a_training_stage_has_settings_that_its_objective_takes(name: str) -> No
     for spec in training:
         assert isinstance(spec, TrainSpec)
         objectives()[spec.objective].settings.model_validate(spec.settings)
+
+
+def test_a_step_without_lists_has_one_candidate() -> None:
+    step = Step(
+        objective="dpo", data="d", budget="b", learning_rate=1e-3, settings={"beta": 0.1, "divergence": "alpha"}
+    )
+    assert step.swept == {}
+    assert step.candidates == [(1e-3, {"beta": 0.1, "divergence": "alpha"}, {})]
+
+
+def test_the_candidates_of_a_sweep_are_all_combinations_of_its_lists_in_the_order_they_are_written() -> None:
+    written = {"beta": [0.2, 0.1], "divergence": "jensen_shannon", "other": [True, "x"]}
+    step = Step.model_validate(
+        {"objective": "dpo", "data": "d", "budget": "b", "learning_rate": [3e-4, 1e-4], "settings": written}
+    )
+    assert step.swept == {"learning_rate": (3e-4, 1e-4), "settings.beta": (0.2, 0.1), "settings.other": (True, "x")}
+    assert [(each.learning_rate, *each.settings.values()) for each in step.candidates] == [
+        (rate, beta, "jensen_shannon", other) for rate in (3e-4, 1e-4) for beta in (0.2, 0.1) for other in (True, "x")
+    ]
+    assert step.candidates[1].chosen == {"learning_rate": 3e-4, "settings.beta": 0.2, "settings.other": "x"}

@@ -1,5 +1,6 @@
 """Several processes train as one does: the same loss curve, and one model."""
 
+from contextlib import suppress
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.trainers.tiny import tiny_llama
 from trainers.chat import load_tokenizer
 from trainers.devices import Devices, autocast
 from trainers.objectives import find_objective
+from trainers.sharding import gather_into
 from trainers.spec import TrainSpec
 
 if TYPE_CHECKING:
@@ -28,13 +30,26 @@ SPECS: dict[str, TrainSpec] = {
     "kto": train_spec("kto", steps=6, learning_rate=1e-3),
     "one pair": train_spec("dpo", steps=3, global_batch=2, learning_rate=1e-3),
 }
+SPECS |= {f"sharded {name}": spec.model_copy(update={"sharding": True}) for name, spec in SPECS.items()}
 
 
 def train_one(spec: TrainSpec, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> dict[str, torch.Tensor]:
-    model = tiny_llama(tokenizer)
+    """The weights after a run that is stopped in its middle and goes on."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == spec.budget.steps // 2 + 1:
+            raise Stopped
+
     tokens = dataset(tokenizer, find_objective(spec.objective).signal)
+    with suppress(Stopped):
+        run(spec, tiny_llama(tokenizer), tokens, folder, report=stop, checkpoint_seconds=0)
+    model, whole = tiny_llama(tokenizer), tiny_llama(tokenizer)
     run(spec, model, tokens, folder)
-    return weights(model)
+    gather_into(whole, model)
+    return weights(whole)
 
 
 def train_rank(rank: int, tokenizer_folder: Path, folder: Path) -> None:
@@ -43,7 +58,7 @@ def train_rank(rank: int, tokenizer_folder: Path, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS, timeout=timedelta(minutes=10))
     tokenizer = load_tokenizer(tokenizer_folder)
     for name, spec in SPECS.items():
-        save_file(train_one(spec, tokenizer, folder / f"{name} {rank}"), folder / f"{name} {rank}.safetensors")
+        save_file(train_one(spec, tokenizer, folder / name), folder / f"{name} {rank}.safetensors")
     dist.destroy_process_group()
 
 
@@ -64,10 +79,9 @@ def test_two_processes_train_as_one(
         first, second = (load_file(tmp_path / f"{name} {rank}.safetensors") for rank in range(RANKS))
         assert same(first, second)
         torch.testing.assert_close(first, alone, rtol=0, atol=1e-5)
-        assert losses(read_log(tmp_path / f"{name} 0")) == pytest.approx(
+        assert losses(read_log(tmp_path / name)) == pytest.approx(
             losses(read_log(tmp_path / f"{name} alone")), abs=1e-5
         )
-        assert not (tmp_path / f"{name} 1").exists()
 
 
 def losses(log: Log) -> list[float]:

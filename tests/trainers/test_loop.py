@@ -127,6 +127,23 @@ def test_policy_starts_as_its_reference_whatever_the_precision_and_the_dropout(
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+def test_layers_that_are_computed_again_give_the_same_weights_and_log(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    ends, logs = [], []
+    for checkpointing in (False, True):
+        model = tiny_llama(tokenizer)
+        for layer in model.get_decoder().layers:
+            layer.self_attn.attention_dropout = 0.5  # which training mode would turn on
+        spec = train_spec("dpo").model_copy(update={"gradient_checkpointing": checkpointing})
+        _, log = run(spec, model, dataset(tokenizer, "pair"), tmp_path / str(checkpointing))
+        assert model.training is checkpointing
+        ends.append(weights(model))
+        logs.append(log)
+    assert same(*ends)
+    assert logs[0] == logs[1]
+
+
 def travel(tokenizer: "PreTrainedTokenizerBase", folder: Path, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The way of all matrices and that of all gains in 100 steps at a learning rate of 5e-7: float64."""
     model = tiny_llama(tokenizer).to(dtype)  # type: ignore[arg-type]
