@@ -1,13 +1,11 @@
 """The training loop: any objective, one normaliser, float32 masters, exact resume."""
 
-import io
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +19,7 @@ from trainers.devices import Devices, autocast
 from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
 from trainers.objectives import Objective, Responses, find_objective
 from trainers.reference import Reference, gather
+from trainers.run_log import RunLog
 from trainers.sharding import shard, whole
 from trainers.spec import AdamW, Precision, TrainSpec
 from trainers.tokens import TokenizedSet
@@ -82,7 +81,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     devices: Devices | None = None,
 ) -> Outcome:
-    """Trains `model` in place and logs every step to folder/log/metrics.jsonl.
+    """Trains `model` in place and logs every step to folder/log (trainers.run_log).
 
     A run that was stopped goes on from its last checkpoint in folder/checkpoint-* and ends with the same weights.
     Raises UserError where objective, data and reference do not fit together.
@@ -93,7 +92,7 @@ def train(
     start = load_checkpoint(folder / "checkpoint", model, optimizer)
     steps = spec.budget.steps
     saved = time.monotonic()
-    with _metrics_log(folder / "log" / "metrics.jsonl", start, devices) as log:
+    with RunLog(folder / "log", start, devices.leads) as log:
         for step in range(start, steps):
             began = time.monotonic()
             rows = step_rows(tokens, spec.budget.global_batch, spec.seed, step)
@@ -106,7 +105,7 @@ def train(
             optimizer.step()
             speed = float(tokens.lengths[rows].sum()) / (time.monotonic() - began)
             line = {"step": step, "responses": len(rows), "learning_rate": rate, **metrics, "tokens_per_second": speed}
-            log.write(json.dumps(line) + "\n")
+            log.write(line)
             report(step + 1, steps)
             if _due(run, time.monotonic() - saved >= checkpoint_seconds):
                 log.flush()
@@ -301,18 +300,6 @@ def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon)
-
-
-def _metrics_log(path: Path, start: int, devices: Devices) -> TextIO:
-    """Opens the log to go on at step `start`: lines of later steps, written after the checkpoint, are dropped."""
-    if not devices.leads:
-        return io.StringIO()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:start] if path.exists() else []
-    fresh = path.with_suffix(".new")
-    fresh.write_text("".join(kept), encoding="utf-8")
-    fresh.replace(path)  # a kill leaves the old log or the new one
-    return path.open("a", encoding="utf-8")
 
 
 def _outcome(run: Run, steps: int, diverged_at: int | None = None) -> Outcome:

@@ -13,12 +13,15 @@ from trainers.spec import TrainSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+LAST_GOOD = "last-good"
+
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
     """Writes model/, summary.json and the score rows of the training; log/ holds the metrics of every step.
 
     With adapters, model/ has them merged and adapter/ has them alone. Inputs: start, data, perhaps reference, perhaps
-    mismatched and mismatched_reference. A run whose loss is no longer finite ends as `diverged`, a result like another.
+    mismatched and mismatched_reference. A run whose loss is no longer finite ends as `diverged`, a result like another,
+    with the weights before that step in last-good/.
     """
     from trainers.adapters import merge
     from trainers.loop import Mismatched, train
@@ -46,15 +49,17 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     )
     if runtime.leads:
         (out / "summary.json").write_text(json.dumps(asdict(outcome)) + "\n", encoding="utf-8")
-    if outcome.diverged_at is not None:
-        return Ended("diverged", f"loss or gradient not finite at step {outcome.diverged_at} of {spec.budget.steps}")
     if spec.sharding and spec.devices > 1:
         divided = model
         model, adapters = _start(spec, inputs["start"])
         gather_into(model if runtime.leads else None, divided)
+    diverged = outcome.diverged_at is not None
     if runtime.leads:
         whole = merge(adapters, out / "adapter") if adapters else model
-        save_model(whole, inputs["start"], out / "model")
+        save_model(whole, inputs["start"], out / (LAST_GOOD if diverged else "model"))
+    if diverged:
+        return Ended("diverged", f"loss or gradient not finite at step {outcome.diverged_at} of {spec.budget.steps}")
+    if runtime.leads:
         write_scores(out, [_clamped(out / "log" / "metrics.jsonl")], [])
     return None
 

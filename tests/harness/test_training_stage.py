@@ -49,3 +49,16 @@ def test_divided_among_two_processes_it_is_the_training_of_one(
         ends.append(load_file(folder / "model" / "model.safetensors"))
         assert (folder / "adapter").is_dir() is (lora is not None)
     torch.testing.assert_close(*ends, rtol=0, atol=1e-5)
+
+
+def test_a_run_that_diverges_keeps_the_last_good_weights(tmp_path: Path) -> None:
+    inputs = inputs_of(train_spec("sft"), tmp_path)
+    hot = train_spec("sft", steps=6, learning_rate=1e30)
+    out = tmp_path / "out"
+    ended = TRAIN.run(hot, inputs, out, Runtime())
+    assert ended is not None
+    assert ended.outcome == "diverged"
+    assert not (out / "model").exists()
+    assert not (out / "scores.json").exists()
+    kept = load_model(out / "last-good")
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in kept.parameters())
