@@ -82,6 +82,7 @@ def _micro() -> Shape:
         vocabulary=len(vocabulary()),
         key_value_heads=llama.heads,
         **llama.model_dump(),
+        micro_batch_tokens=profile["micro_batch_tokens"],
         learning_rate=1e-3,
         preference_learning_rate=1e-4,
         steps=40,
