@@ -242,13 +242,14 @@ def _extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
         raise UserError(f"{path.name}: extends: {raw['extends']} extends another profile; name that one, or copy it")
     own = {key: value for key, value in raw.items() if key != "extends"}
     for key in ("data", "budgets"):
-        if isinstance(own.get(key), dict):
+        if isinstance(own.get(key), dict) and isinstance(parent.get(key), dict):
             own[key] = parent[key] | own[key]
     return parent | own
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        # safe: the loader is a SafeLoader, which builds plain data and no object that a file could name
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.kinds.learned import read_learned
 from harness.stage import Ended, Runtime, StageKind
 from results.rows import Score, write_scores
 from trainers.spec import TrainSpec
@@ -24,18 +25,11 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     with the weights before that step in last-good/.
     """
     from trainers.adapters import merge
-    from trainers.loop import Mismatched, train
+    from trainers.loop import train
     from trainers.models import save_model
-    from trainers.reference import Reference
     from trainers.sharding import gather_into
-    from trainers.tokens import TokenizedSet
 
-    tokens = TokenizedSet.load(inputs["data"])
-    reference = Reference.load(inputs["reference"], tokens) if "reference" in inputs else None
-    mismatched = None
-    if "mismatched" in inputs:
-        others = TokenizedSet.load(inputs["mismatched"])
-        mismatched = Mismatched(others, Reference.load(inputs["mismatched_reference"], others))
+    tokens, reference, mismatched = read_learned(inputs)
     model, adapters = _start(spec, inputs["start"])
     outcome = train(
         spec,

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.kinds.learned import read_learned
 from harness.stage import Runtime, StageKind
 from trainers.spec import TrainSpec
 
@@ -17,18 +18,10 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     `spec` is that of the training. Inputs: model, data, perhaps reference, perhaps mismatched and mismatched_reference.
     """
     from trainers.devices import this_device
-    from trainers.loop import Mismatched
     from trainers.models import load_model
-    from trainers.reference import Reference
-    from trainers.tokens import TokenizedSet
     from trainers.validation import validation_loss
 
-    tokens = TokenizedSet.load(inputs["data"])
-    reference = Reference.load(inputs["reference"], tokens) if "reference" in inputs else None
-    mismatched = None
-    if "mismatched" in inputs:
-        others = TokenizedSet.load(inputs["mismatched"])
-        mismatched = Mismatched(others, Reference.load(inputs["mismatched_reference"], others))
+    tokens, reference, mismatched = read_learned(inputs)
     model = load_model(inputs["model"], this_device())
     loss, items = validation_loss(spec, model, tokens, reference, mismatched)
     found = {"loss": loss if math.isfinite(loss) else None, "items": items}

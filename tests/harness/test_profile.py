@@ -41,6 +41,24 @@ def test_a_profile_that_extends_another_has_its_parts_but_for_what_it_writes(tmp
     assert own.budgets["short"].responses == 32
 
 
+def test_a_parent_without_data_is_a_fault_of_its_own_and_no_traceback(tmp_path: Path) -> None:
+    parent = write(tmp_path, "bare.yaml", "name: bare\n")
+    with pytest.raises(UserError, match=r"child\.yaml: \w+: is missing"):
+        load_profile(write(tmp_path, "child.yaml", MORE.format(parent=parent)))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        ("a: 1\na: 2\n", "stands twice"),
+    ],
+)
+def test_yaml_builds_plain_data_only(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        load_profile(write(tmp_path, "odd.yaml", text))
+
+
 @pytest.mark.parametrize(
     ("extends", "message"),
     [
