@@ -7,37 +7,19 @@ from pathlib import Path
 
 from harness.artifacts import folder_digest
 from harness.hub import HubKind, commit
-from harness.kinds import (
-    BASE,
-    BOARDS,
-    DATA,
-    GENERATE,
-    JUDGE,
-    MISMATCH,
-    PROBES,
-    REFERENCE,
-    SELECT,
-    TOKENIZER,
-    TRAIN,
-    VALIDATE,
-    WIN_RATE,
-)
+from harness.kinds import BASE, DATA, MISMATCH, REFERENCE, SELECT, TOKENIZER, TRAIN, VALIDATE
 from harness.kinds import WORLD as WORLD_KIND
 from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
-from harness.kinds.boards import BoardsSpec
 from harness.kinds.data import DataSpec, Part, SourceView
-from harness.kinds.generate import GenerateSpec
-from harness.kinds.judge import JudgeStageSpec
 from harness.kinds.mismatch import MismatchSpec
-from harness.kinds.probes import ProbesSpec
 from harness.kinds.reference import ReferenceSpec
 from harness.kinds.select import SelectSpec, described
 from harness.kinds.tokenizer import TokenizerSpec
 from harness.kinds.validate import VALIDATION
-from harness.kinds.win_rate import WinRateSpec
-from harness.microworld.judge import MODEL as LOCAL_JUDGE
-from harness.profile import WORLD, Candidate, Dataset, Profile, Step
+from harness.profile import Candidate, Dataset, Profile, Step
 from harness.stage import External, Input, Produced, Stage
+from harness.suites import PLANS
+from harness.suites.contract import WORLD
 from results.digest import file_digest
 from results.errors import UserError
 from trainers.datasets.sources import expand
@@ -211,6 +193,9 @@ class _Planner:
         work = text.budget.responses / text.devices
         return self.add(Stage(BASE, spec, inputs, label="base pretraining", work=work, devices=text.devices))
 
+    def dataset(self, name: str) -> Produced:
+        return Produced(self.data(self.profile.data[name], name))
+
     def reference(self, model: Produced, data: Produced, label: str, values: bool = False) -> Produced:
         spec = ReferenceSpec(
             micro_batch_tokens=self.profile.micro_batch_tokens, precision=self.profile.precision, values=values
@@ -274,40 +259,5 @@ class _Planner:
         return self.add(Stage(TRAIN, training, read, label=label, work=budget.responses / devices, devices=devices))
 
     def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
-        suites, found = self.profile.suites, []
-        if suites.alpaca_eval:
-            found.append(self.alpaca_eval(model, label))
-        if suites.boards:
-            tasks: Mapping[str, Input] = {"tasks": self.place(suites.boards.tasks)} if suites.boards.tasks else {}
-            spec = BoardsSpec(groups=suites.boards.groups, limit=suites.boards.limit)
-            found.append(self.add(Stage(BOARDS, spec, {"model": model, **tasks}, label=f"boards {label}")))
-        if suites.probes:
-            found.append(self.probes(model, label))
-        return tuple(found)
-
-    def alpaca_eval(self, model: Produced, label: str) -> Stage:
-        suite = self.profile.suites.alpaca_eval
-        assert suite is not None
-        spec = GenerateSpec(sampling=suite.sampling, limit=suite.limit)
-        instructions = self.place(suite.instructions)
-        inputs: dict[str, Input] = {"model": model, "instructions": instructions}
-        answers = Produced(self.add(Stage(GENERATE, spec, inputs, label=f"answers {label}")), "outputs.json")
-        judged: dict[str, Input] = {"outputs": answers, "baseline": self.place(suite.baseline)}
-        rubric = None
-        if self.profile.world is not None and suite.judge.model == LOCAL_JUDGE and suite.judge.base_url is None:
-            judged["rubric"] = self.place(f"{WORLD}rubric.jsonl")
-            rubric = self.profile.world.judge.model_dump(mode="json")
-        judge = JudgeStageSpec(judge=suite.judge.identity, rubric=rubric)
-        annotations = Produced(self.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
-        both: dict[str, Input] = {"outputs": answers, "annotations": annotations}
-        return self.add(Stage(WIN_RATE, WinRateSpec(), both, label=f"win rate {label}"))
-
-    def probes(self, model: Produced, label: str) -> Stage:
-        suite = self.profile.suites.probes
-        assert suite is not None
-        inputs: dict[str, Input] = {"model": model, "base": Produced(self.base, "model")}
-        for role, name in (("demonstrations", suite.demonstrations), ("pairs", suite.pairs)):
-            if name is not None:
-                inputs[role] = Produced(self.data(self.profile.data[name], name))
-        spec = ProbesSpec(micro_batch_tokens=self.profile.micro_batch_tokens)
-        return self.add(Stage(PROBES, spec, inputs, label=f"probes {label}"))
+        asked = {name: getattr(self.profile.suites, name) for name in PLANS}
+        return tuple(PLANS[name](config, model, label, self) for name, config in asked.items() if config is not None)

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from eval_suites.engine import Sampling
-from eval_suites.judge import JudgeSpec
 from harness.microworld.spec import WorldSpec
+from harness.suites import Suites
+from harness.suites.contract import Config
 from results.errors import UserError
 from trainers.datasets.sources import Source
 from trainers.spec import AdamW, Budget, LlamaShape, Lora, Precision
 
-WORLD = "world:"  # begins a path inside the microworld's files
 SMALLEST_VOCABULARY = 512  # the bytes, the special tokens, and something to learn
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
@@ -24,11 +23,7 @@ Rate = Annotated[float, Field(gt=0)]
 Setting = float | int | str | bool
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Dataset(_Frozen):
+class Dataset(Config):
     """Sources put after each other. Records of more than `max_length` tokens are dropped and counted.
 
     validation: how many records nothing trains on, so that sweeps can be decided by them
@@ -39,7 +34,7 @@ class Dataset(_Frozen):
     validation: Annotated[int, Field(ge=0)] = 0
 
 
-class BaseModelSource(_Frozen):
+class BaseModelSource(Config):
     """Where the base comes from: a checkpoint (local folder or hub id), or a shape with a tokenizer.
 
     tokenizer: `world:` folder, local folder, or the size of a byte-level BPE vocabulary learned from the study's data
@@ -66,7 +61,7 @@ class BaseModelSource(_Frozen):
         return self
 
 
-class Pretraining(_Frozen):
+class Pretraining(Config):
     """Plain text and how it is learned."""
 
     data: Dataset
@@ -85,7 +80,7 @@ class Candidate(NamedTuple):
     chosen: dict[str, Setting]
 
 
-class Step(_Frozen):
+class Step(Config):
     """One training step. `reference` is the model the step starts from, or the base.
 
     A list in place of a learning rate or of a setting makes the step a sweep: of its candidates, that with the lowest
@@ -96,7 +91,7 @@ class Step(_Frozen):
     data: str
     budget: str
     learning_rate: Rate | tuple[Rate, ...]
-    settings: dict[str, Setting | tuple[Setting, ...]] = {}
+    settings: dict[str, Setting | tuple[Setting, ...]] = Field(default_factory=dict)
     reference: Literal["start", "base"] = "start"
 
     @property
@@ -119,47 +114,14 @@ class Step(_Frozen):
         return found
 
 
-class Method(_Frozen):
+class Method(Config):
     """A recipe: steps, each a training step or the name of a method whose steps come first."""
 
     steps: Annotated[tuple[Step | str, ...], Field(min_length=1)]
     about: str = ""
 
 
-class AlpacaEval(_Frozen):
-    """Instructions to answer and the answers to beat."""
-
-    instructions: str
-    baseline: str
-    sampling: Sampling
-    limit: Positive | None = None
-    judge: JudgeSpec
-
-
-class Boards(_Frozen):
-    """lm-eval groups; `tasks` is a folder of a study's own tasks."""
-
-    groups: Annotated[tuple[str, ...], Field(min_length=1)]
-    tasks: str | None = None
-    limit: Positive | None = None
-
-
-class Probes(_Frozen):
-    """Held-out datasets: no method may train on them."""
-
-    demonstrations: str
-    pairs: str | None = None
-
-
-class Suites(_Frozen):
-    """The benchmarks of a study; what is left out is not run."""
-
-    alpaca_eval: AlpacaEval | None = None
-    boards: Boards | None = None
-    probes: Probes | None = None
-
-
-class Columns(_Frozen):
+class Columns(Config):
     """Which score ranks the leaderboard, which arm the others are compared with, and which scores the tables show."""
 
     main: str
@@ -167,7 +129,7 @@ class Columns(_Frozen):
     columns: tuple[str, ...] = ()
 
 
-class Profile(_Frozen):
+class Profile(Config):
     """A study. How arms are trained (optimizer, precision, packing, lora …: see TrainSpec) is one for all of them."""
 
     name: Name
@@ -178,7 +140,7 @@ class Profile(_Frozen):
     data: dict[Name, Dataset]
     budgets: dict[Name, Budget]
     methods: dict[Name, Method]
-    comparisons: dict[Name, tuple[Name, ...]] = {}
+    comparisons: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
     optimizer: AdamW = AdamW()
     precision: Precision = "float32"
     micro_batch_tokens: Positive = 4096

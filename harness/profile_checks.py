@@ -6,7 +6,8 @@ from math import inf
 from pydantic import ValidationError
 
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
-from harness.profile import WORLD, Dataset, Profile, Setting, Step, explain
+from harness.profile import Dataset, Profile, Setting, Step, explain
+from harness.suites.contract import WORLD
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective

@@ -1,0 +1,43 @@
+"""What a suite is in a plan: the keys of a profile, and a function from a model to the stage that scores it.
+
+class MySuite(Config): …                                                             what stands in the profile
+def plan(config: MySuite, model: Produced, label: str, planner: Planner) -> Stage    its last stage writes scores
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.stage import Input, Produced, Stage
+
+if TYPE_CHECKING:
+    from harness.profile import Profile
+
+WORLD = "world:"  # begins a path inside the microworld's files
+
+
+class Config(BaseModel):
+    """A part of a profile: no key that is not known, no number that is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Planner(Protocol):
+    """What a suite may ask of the plan that it becomes part of."""
+
+    @property
+    def profile(self) -> "Profile":
+        """The whole profile."""
+
+    @property
+    def base(self) -> Stage:
+        """The stage whose artifact holds the base `model`."""
+
+    def place(self, path: str) -> Input:
+        """A file or folder, of the world's (`world:…`) or the user's. Raises UserError where there is none."""
+
+    def dataset(self, name: str) -> Produced:
+        """The tokenised records of one of the profile's datasets."""
+
+    def add(self, stage: Stage) -> Stage:
+        """The stage, or the equal one that the plan already has."""
