@@ -6,7 +6,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,17 +69,23 @@ def candidates(job: Job, system: str) -> list[Job]:
     return [trl.model_copy(update={"trl": TrlSettings(**each)}) for each in settings]
 
 
-def fastest(system: str, jobs: Sequence[Job], repeats: int, perform: Perform) -> Line:
-    """Runs every job `repeats` times; the fastest of them, or the first failure where none succeeds."""
-    lines: list[Line] = []
-    for job in jobs:
-        for _ in range(repeats):
+def fastest(jobs: Mapping[str, Sequence[Job]], repeats: int, perform: Perform) -> list[Line]:
+    """For each system the fastest run of its jobs, or its first failure where none succeeds.
+
+    Systems take turns, so that a machine that is slower for a while is so for all of them.
+    """
+    lines: dict[str, list[Line]] = {system: [] for system in jobs}
+    for _ in range(repeats):
+        for system, job in ((system, job) for system, asked in jobs.items() for job in asked):
             try:
-                lines.append(Line(system, job, perform(job)))
+                lines[system].append(Line(system, job, perform(job)))
             except RunError as error:
-                lines.append(Line(system, job, error))
-                break
-    return max(lines, key=lambda line: -1.0 if isinstance(line.found, RunError) else line.found.rate_with_reference)
+                lines[system].append(Line(system, job, error))
+    return [max(some, key=_rate) for some in lines.values()]
+
+
+def _rate(line: Line) -> float:
+    return -1.0 if isinstance(line.found, RunError) else line.found.rate_with_reference
 
 
 def table(lines: Sequence[Line]) -> Iterator[str]:
@@ -195,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             def perform(job: Job) -> Measured:
                 return in_own_process([job], asked.threads)[0]
 
-            lines = [fastest(name, candidates(job, name), asked.repeats, perform) for name in systems]
+            lines = fastest({name: candidates(job, name) for name in systems}, asked.repeats, perform)
             print("\n".join(table(lines)), flush=True)
 
 

@@ -53,15 +53,17 @@ def _call(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | 
 def measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None, measure: Measure) -> Tensor:
     """[measures, rows, tokens]: what `measure` finds at each masked place, 0 elsewhere."""
     # lines hold the rows in their order, so the supervised tokens come in one order either way
-    read, positions, learned = packed or (ids, None, mask)
+    written, positions, learned = packed or (ids, None, mask)
+    # the last column is predicted and predicts nothing: the model need not read it
+    read = {"input_ids": written[:, :-1], "position_ids": None if positions is None else positions[:, :-1]}
     head: nn.Module
     if head_is_linear(model):
-        outputs = model.get_decoder()(input_ids=read, position_ids=positions, use_cache=False).last_hidden_state
+        outputs = model.get_decoder()(**read, use_cache=False).last_hidden_state
         head = model.get_output_embeddings()
     else:
-        outputs = model(input_ids=read, position_ids=positions, use_cache=False).logits
+        outputs = model(**read, use_cache=False).logits
         head = nn.Identity()
-    states, labels = outputs[:, :-1][learned[:, 1:]], read[learned]
+    states, labels = outputs[learned[:, 1:]], written[learned]
 
     def chunk(states: Tensor, labels: Tensor) -> Tensor:
         logits: Tensor = head(states)

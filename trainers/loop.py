@@ -299,7 +299,7 @@ def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon)
+    return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon, fused=True)
 
 
 def _outcome(run: Run, steps: int, diverged_at: int | None = None) -> Outcome:

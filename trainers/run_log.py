@@ -27,10 +27,10 @@ class RunLog:
         fresh = path.with_suffix(".new")
         fresh.write_text("".join(kept), encoding="utf-8")
         fresh.replace(path)  # a kill leaves the old log or the new one
-        self._lines = path.open("a", encoding="utf-8")
+        self._lines = path.open("a", encoding="utf-8", buffering=1)  # whoever watches the file sees every step
         # a file's name has the second and the host only: two starts in one second must not share it
         self._curves: Any = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=start, filename_suffix=f".{start:09d}"
+            str(folder / "tensorboard"), purge_step=start, filename_suffix=f".{start:09d}", flush_secs=10
         )
 
     def __enter__(self) -> Self:
@@ -50,7 +50,7 @@ class RunLog:
             self._curves.add_scalar(name, line[name], line["step"])
 
     def flush(self) -> None:
-        """Hands all that was written to the operating system."""
+        """Hands all that was written to the operating system, the curves too."""
         if self._lines is not None:
             self._lines.flush()
             self._curves.flush()

@@ -30,4 +30,4 @@ def run(spec: ProbesSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtim
     write_scores(out, *probe(model, base, sets["demonstrations"], sets.get("pairs"), spec.micro_batch_tokens))
 
 
-PROBES = StageKind("probes", 1, run, ProbesSpec, libraries=("torch", "transformers"), accelerated=True)
+PROBES = StageKind("probes", 2, run, ProbesSpec, libraries=("torch", "transformers"), accelerated=True)

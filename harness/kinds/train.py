@@ -83,5 +83,5 @@ def _clamped(log: Path) -> Score:
 
 
 TRAIN = StageKind(
-    "train", 2, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+    "train", 3, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
 )

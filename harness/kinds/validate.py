@@ -28,4 +28,4 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     (out / VALIDATION).write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
-VALIDATE = StageKind("validate", 1, run, TrainSpec, libraries=("numpy", "torch", "transformers"), accelerated=True)
+VALIDATE = StageKind("validate", 2, run, TrainSpec, libraries=("numpy", "torch", "transformers"), accelerated=True)

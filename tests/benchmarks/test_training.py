@@ -148,8 +148,16 @@ def test_the_fastest_run_counts_and_a_failed_one_never(tmp_path: Path) -> None:
             raise result
         return result
 
-    assert training.fastest("best", jobs, 2, perform_one).job.trl.words == "by length, whole batch"
-    assert isinstance(training.fastest("best", jobs[:1], 2, perform_one).found, RunError)
+    order: list[str] = []
+
+    def perform_and_note(job: Job) -> Measured:
+        order.append(job.trl.words)
+        return perform_one(job)
+
+    best, broken = training.fastest({"best": jobs, "default": jobs[:1]}, 2, perform_and_note)
+    assert best.job.trl.words == "by length, whole batch"
+    assert isinstance(broken.found, RunError)
+    assert order == [*(job.trl.words for job in jobs), jobs[0].trl.words] * 2, "systems take turns"
 
 
 def test_a_sweep_without_equal_work_has_no_ratio() -> None:

@@ -137,6 +137,7 @@ def test_logits_that_are_capped_or_scaled_are_the_models_own(build: "Callable[[]
     values = chosen_logprobs(model, BATCH.ids, BATCH.mask)
     expected = by_hand(model, BATCH.ids, BATCH.mask)
     torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(gradients(model, values), gradients(model, expected), rtol=1e-12, atol=1e-12)
+    # norms of Gemma and Granite are float32 even in a float64 model, so another shape rounds otherwise
+    torch.testing.assert_close(gradients(model, values), gradients(model, expected), rtol=1e-5, atol=1e-6)
     plain = model.get_output_embeddings()(model.get_decoder()(input_ids=BATCH.ids).last_hidden_state)
     assert not torch.allclose(plain, model(input_ids=BATCH.ids).logits, atol=1e-3)

@@ -47,3 +47,9 @@ def test_only_the_leader_writes(tmp_path: Path) -> None:
         log.write(line(0, 1.0))
         log.flush()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0, leads=True) as log:
+        log.write(line(0, 1.0))
+        assert json.loads((tmp_path / "metrics.jsonl").read_text()) == line(0, 1.0)
