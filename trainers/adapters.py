@@ -14,7 +14,7 @@ def attach(model: "PreTrainedModel", lora: Lora, seed: int) -> Any:
     """Puts adapters into the model, in place, and freezes all else; returns PEFT's handle for `merge`.
 
     B starts at zero, so the model is at first what it was. No dropout: the policy starts as its own reference.
-    Raises UserError for a target that the model has not.
+    Raises UserError for a target that the model has not, or that shares its weights with another layer.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -23,6 +23,11 @@ def attach(model: "PreTrainedModel", lora: Lora, seed: int) -> Any:
     if lora.targets != "all-linear" and (unknown := sorted(set(lora.targets) - linear)):
         raise UserError(
             f"lora.targets: the model has no linear layer {unknown[0]!r}; it has {', '.join(sorted(linear))}"
+        )
+    if lora.targets != "all-linear" and (tied := _tied_output(model) & set(lora.targets)):
+        raise UserError(
+            f"lora.targets: {min(tied)!r} is the output layer, and its weights are the input embedding's too, which "
+            "the merged adapters would change as well: leave it out"
         )
     config = LoraConfig(
         r=lora.rank,
@@ -34,6 +39,15 @@ def attach(model: "PreTrainedModel", lora: Lora, seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return get_peft_model(model, config)
+
+
+def _tied_output(model: "PreTrainedModel") -> set[str]:
+    """The name of the output layer, where it shares its weights with the input embedding."""
+    head: Any = model.get_output_embeddings()
+    embedding: Any = model.get_input_embeddings()
+    if head is None or head.weight is not embedding.weight:
+        return set()
+    return {name.rpartition(".")[2] for name, module in model.named_modules() if module is head}
 
 
 def merge(handle: Any, out: Path) -> "PreTrainedModel":

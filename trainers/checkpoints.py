@@ -26,9 +26,13 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int,
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            state = {_WEIGHT: parameter.detach(), **optimizer.state.get(parameter, {})}
-            tensors |= {f"{part}/{name}": whole(tensor) for part, tensor in state.items()}
-    if not leads:
+            for part, tensor in {_WEIGHT: parameter.detach(), **optimizer.state.get(parameter, {})}.items():
+                found = whole(tensor)
+                if leads:  # the others let go of it at once, and the leader's device too: all together may not fit
+                    tensors[f"{part}/{name}"] = found.cpu()
+                del found
+    final = folder.with_name(f"{folder.name}-{step:09d}")
+    if not leads or final.exists():  # a run that goes on from this step has it already
         return
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -37,7 +41,6 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int,
     (fresh / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
     for written in (*fresh.iterdir(), fresh):
         _to_disk(written)
-    final = folder.with_name(f"{folder.name}-{step:09d}")
     fresh.replace(final)
     _to_disk(final.parent)
     for old in folder.parent.glob(f"{folder.name}-*"):
@@ -55,8 +58,11 @@ def _to_disk(path: Path) -> None:
 
 
 @torch.no_grad()
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> int:
-    """Restores the newest checkpoint of save_checkpoint; returns the step to go on with, 0 where there is none."""
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW | None) -> int:
+    """Restores the newest checkpoint of save_checkpoint; returns the step to go on with, 0 where there is none.
+
+    Without an optimizer, only the weights.
+    """
     found = sorted(folder.parent.glob(f"{folder.name}-*"))
     if not found:
         return 0
@@ -66,8 +72,10 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> int:
         parameter = parameters[name]
         if part == _WEIGHT:
             parameter.copy_(like(tensor, parameter))
-        else:
-            # AdamW keeps its count on the CPU wherever the weight is, and its moments beside the weight
-            optimizer.state[parameter][part] = tensor if part == _COUNT else like(tensor, parameter)
+        elif optimizer is not None:
+            # a fused AdamW counts on the weight's device; of a divided weight every process has the count whole
+            optimizer.state[parameter][part] = (
+                tensor.to(parameter.device) if part == _COUNT else like(tensor, parameter)
+            )
     step: int = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))["step"]
     return step

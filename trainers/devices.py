@@ -1,15 +1,42 @@
 """The processes that share one training run: their rank, their device, and sums over all of them."""
 
 import math
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from trainers.spec import Precision
+
+_BUCKET = 64 * 2**20  # bytes of gradients in a message
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Where the same work on a GPU gives the same bits, but for operations that can only warn that they do not.
+
+    A processor does so anyway.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    # cuBLAS reads it when it is first used; without it matrix products may sum in another order from run to run
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    settings.fill_uninitialized_memory = False  # guards against reads that nothing here does
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        settings.fill_uninitialized_memory = fill
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
@@ -50,14 +77,33 @@ class Devices:
             dist.all_gather_object(every, count)
         return max(every)
 
-    def sum_gradients(self, model: nn.Module) -> None:
-        """Replaces every gradient by its sum over all processes, in one message."""
+    def sum_gradients(self, model: nn.Module, bucket: int = _BUCKET) -> None:
+        """Replaces every gradient by its sum over all processes, in messages of about `bucket` bytes.
+
+        A message holds copies of the gradients in it, so few large ones would take the room of all gradients again.
+        """
         if self.size == 1:
             return
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        dist.all_reduce(flat)
-        pieces = torch.split(flat, [p.numel() for p in parameters])
-        for parameter, piece in zip(parameters, pieces, strict=True):
-            parameter.grad = piece.view_as(parameter)
+        waiting: list[Tensor] = []
+        for parameter in model.parameters():
+            if not parameter.requires_grad:
+                continue
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            if waiting and sum(gradient.nbytes for gradient in waiting) + parameter.grad.nbytes > bucket:
+                _sum_in_place(waiting)
+                waiting = []
+            waiting.append(parameter.grad)
+        if waiting:
+            _sum_in_place(waiting)
+
+
+def _sum_in_place(gradients: list[Tensor]) -> None:
+    """Sums these over all processes in one message."""
+    if len(gradients) == 1 and gradients[0].is_contiguous():
+        dist.all_reduce(gradients[0])
+        return
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, piece in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        gradient.copy_(piece.view_as(gradient))

@@ -14,7 +14,8 @@ from trainers.packing import Packed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CHUNK = 4096  # tokens whose logits are alive at one time
+CHUNK = 4096  # the most tokens whose logits are made at one time
+_LOGITS_BYTES = 128 * 2**20  # and the most room that these may take in float32
 SHARDED_FORWARD = "bridgebench_forward"  # the method of a model that trainers.sharding has divided
 Measure = Callable[[Tensor, Tensor], Tensor]  # logits [tokens, vocabulary], labels [tokens] -> [measures, tokens]
 
@@ -27,8 +28,9 @@ def chosen_logprobs(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed:
     ids:  int64 [rows, tokens], padded on the right: a causal model's real tokens never see the padding
     mask: bool [rows, tokens]; column 0 is never predicted and must be False
     packed: the same tokens on lines, which the forward pass then reads in place of the rows
-    Returns float32 [rows, tokens], float64 for a float64 model. Logits are computed for the masked positions only and
-    never kept, unless the model caps or scales them: only its own forward knows how, and that makes all of them.
+    Returns float32 [rows, tokens], float64 for a float64 model. Logits are computed for the masked positions only, a
+    chunk at a time (chunk_tokens); where there is more than one chunk they are not kept but computed again in the
+    backward pass. Of a model that caps or scales them all are made: only its own forward knows how.
     """
     return _call(model, ids, mask, packed, _logprob)[0]
 
@@ -48,6 +50,11 @@ def _call(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | 
     forward = getattr(model, SHARDED_FORWARD, None) or partial(measured, model)
     found: Tensor = forward(ids, mask, packed, measure)
     return found
+
+
+def chunk_tokens(vocabulary: int) -> int:
+    """How many tokens' logits are made at one time: fewer where the vocabulary is large, one at least."""
+    return max(1, min(CHUNK, _LOGITS_BYTES // (4 * vocabulary)))
 
 
 def measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed | None, measure: Measure) -> Tensor:
@@ -71,11 +78,12 @@ def measured(model: "PreTrainedModel", ids: Tensor, mask: Tensor, packed: Packed
         return measure(logits if logits.dtype == torch.float64 else logits.float(), labels)
 
     # one chunk even where nothing is masked in: every result has a graph, so that backward always works
+    size = chunk_tokens(model.config.get_text_config().vocab_size)
     chunks = [
-        checkpoint(chunk, states[i : i + CHUNK], labels[i : i + CHUNK], use_reentrant=False)
-        if torch.is_grad_enabled() and len(labels) > CHUNK
-        else chunk(states[i : i + CHUNK], labels[i : i + CHUNK])
-        for i in range(0, max(1, len(labels)), CHUNK)
+        checkpoint(chunk, states[i : i + size], labels[i : i + size], use_reentrant=False)
+        if torch.is_grad_enabled() and len(labels) > size
+        else chunk(states[i : i + size], labels[i : i + size])
+        for i in range(0, max(1, len(labels)), size)
     ]
     flat = torch.cat(chunks, dim=1)
     empty = torch.zeros((len(flat), *ids.shape), dtype=flat.dtype, device=ids.device)

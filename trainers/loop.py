@@ -2,71 +2,50 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from results.errors import UserError
-from trainers.batches import EMPTY, MicroBatch, micro_batches, step_rows, unit_width
+from trainers.batches import step_rows
 from trainers.checkpoints import load_checkpoint, save_checkpoint
-from trainers.devices import Devices, autocast
-from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
-from trainers.objectives import Objective, Responses, find_objective
-from trainers.reference import Reference, gather
+from trainers.devices import Devices, reproducible
+from trainers.gradient import Mismatched, Run, batch_gradient
+from trainers.objectives import find_objective
+from trainers.packing import keeps_rows_apart
+from trainers.recomputing import recompute_layers
+from trainers.reference import Reference
 from trainers.run_log import RunLog
-from trainers.sharding import shard, whole
-from trainers.spec import AdamW, Precision, TrainSpec
+from trainers.sharding import local, shard
+from trainers.spec import AdamW, TrainSpec
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Report = Callable[[int, int], None]
+__all__ = ["Mismatched", "Outcome", "train"]
 
-# nats a token by which, for rounding alone, a policy may differ from its own reference log-probs
-_ROUNDING = {"float32": 1e-4, "bf16": 0.05}
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `diverged_at` is the step whose loss or gradient was not finite, None where all went well."""
+    """How a run ended.
+
+    steps:       whose update was made
+    diverged_at: the step (from 0) whose loss or gradient was not finite; the number of all steps where only the weights
+                 after the last one are not; None where all went well
+    """
 
     steps: int
     responses: int
     supervised_tokens: int
     diverged_at: int | None = None
-
-
-class Mismatched(NamedTuple):
-    """Every row's prompt with another prompt's answer (trainers.mismatch), and what the reference says of it."""
-
-    tokens: TokenizedSet
-    reference: Reference
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the steps of one run share."""
-
-    spec: TrainSpec
-    objective: Objective
-    settings: Any
-    model: "PreTrainedModel"
-    tokens: TokenizedSet
-    reference: Reference | None
-    mismatched: Mismatched | None
-    devices: Devices
-
-    @property
-    def sharded(self) -> bool:
-        """Whether each process holds a part of the weights."""
-        return self.spec.sharding and self.devices.size > 1
 
 
 def train(
@@ -84,34 +63,69 @@ def train(
     """Trains `model` in place and logs every step to folder/log (trainers.run_log).
 
     A run that was stopped goes on from its last checkpoint in folder/checkpoint-* and ends with the same weights.
-    Raises UserError where objective, data and reference do not fit together.
+    A checkpoint is of weights whose own loss and gradient were finite. So a run that diverges has the
+    last weights known to be good there, or if there is none and a step went well in the start; those in `model` need
+    not be good.
+
+    Weights are float32 masters. Updates far below a weight's rounding are lost even so: at a learning rate of 5e-7
+    matrices, whose weights are small, come within 1e-3 of what float64 masters do, gains near 1 within 5e-2.
+    Raises UserError where model, objective, data and reference do not fit together.
     """
     devices = devices or Devices()
-    run = _prepare(spec, model, tokens, reference=reference, mismatched=mismatched, devices=devices)
-    optimizer = _optimizer(model, spec.optimizer)
-    start = load_checkpoint(folder / "checkpoint", model, optimizer)
-    steps = spec.budget.steps
+    with reproducible(devices.device):
+        run = _prepare(spec, model, tokens, reference=reference, mismatched=mismatched, devices=devices)
+        optimizer = _optimizer(model, spec.optimizer)
+        start = load_checkpoint(folder / "checkpoint", model, optimizer)
+        with RunLog(folder / "log", start, devices.leads) as log:
+            left = range(start, spec.budget.steps)
+            diverged_at = _take_steps(
+                run, left, optimizer, folder / "checkpoint", log, report=report, checkpoint_seconds=checkpoint_seconds
+            )
+        if diverged_at is None and not _finite(run):
+            diverged_at = spec.budget.steps
+        return _outcome(run, diverged_at)
+
+
+def _take_steps(
+    run: Run,
+    left: range,
+    optimizer: torch.optim.AdamW,
+    checkpoint: Path,
+    log: RunLog,
+    *,
+    report: Report,
+    checkpoint_seconds: float,
+) -> int | None:
+    """Takes the steps that are left; returns the one at which loss or gradient was not finite, if any was."""
+    spec, tokens = run.spec, run.tokens
     saved = time.monotonic()
-    with RunLog(folder / "log", start, devices.leads) as log:
-        for step in range(start, steps):
-            began = time.monotonic()
-            rows = step_rows(tokens, spec.budget.global_batch, spec.seed, step)
-            metrics = batch_gradient(run, rows, first=step == 0)
-            if not all(math.isfinite(value) for value in metrics.values()):
-                return _outcome(run, step, diverged_at=step)
-            rate = spec.learning_rate * spec.budget.rate(step)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-            speed = float(tokens.lengths[rows].sum()) / (time.monotonic() - began)
-            line = {"step": step, "responses": len(rows), "learning_rate": rate, **metrics, "tokens_per_second": speed}
+    for step in left:
+        began = time.monotonic()
+        rows = step_rows(tokens, spec.budget.global_batch, spec.seed, step)
+        metrics = batch_gradient(run, rows, first=step == 0)
+        rate = spec.learning_rate * spec.budget.rate(step)
+        line = {"step": step, "responses": len(rows), "learning_rate": rate, **metrics}
+        if not all(math.isfinite(value) for value in metrics.values()):
             log.write(line)
-            report(step + 1, steps)
-            if _due(run, time.monotonic() - saved >= checkpoint_seconds):
-                log.flush()
-                save_checkpoint(folder / "checkpoint", model, optimizer, step + 1, devices.leads)
-                saved = time.monotonic()
-    return _outcome(run, steps)
+            return step
+        if _due(run, time.monotonic() - saved >= checkpoint_seconds):  # before the update: these weights are good
+            log.flush()
+            paused = time.monotonic()
+            save_checkpoint(checkpoint, run.model, optimizer, step, run.devices.leads)
+            saved = time.monotonic()
+            began += saved - paused
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        log.write({**line, "tokens_per_second": float(tokens.lengths[rows].sum()) / (time.monotonic() - began)})
+        report(step + 1, left.stop)
+    return None
+
+
+def _finite(run: Run) -> bool:
+    """Whether all weights of all processes are finite."""
+    own = [local(parameter).isfinite().all() for parameter in run.model.parameters()]
+    return run.devices.sum({"broken": (~torch.stack(own)).sum()})["broken"] == 0
 
 
 def _due(run: Run, late: bool) -> bool:
@@ -119,130 +133,6 @@ def _due(run: Run, late: bool) -> bool:
     if not run.sharded:
         return late and run.devices.leads
     return run.devices.sum({"late": torch.tensor(late and run.devices.leads)})["late"] > 0
-
-
-def batch_gradient(run: Run, rows: NDArray[np.int64], first: bool) -> dict[str, float]:
-    """Leaves the clipped gradient of a global batch on the model; returns the batch's metrics.
-
-    The metrics are means over the items or tokens of the batch, but for the counts and the gradient norm before
-    clipping. Gradients of the summed loss are divided once, by the item count of the whole global batch over all
-    micro-batches and devices, so that the cut into micro-batches changes nothing.
-    """
-    run.model.zero_grad()
-    drift = mismatched_log_ratio(run, rows, first) if run.mismatched else None
-    sums: dict[str, Tensor] = {}
-    for batch in _own_share(run, run.tokens, rows):
-        for name, value in _backward(run, batch, drift, first).items():
-            sums[name] = value.double() + sums.get(name, 0.0)
-    totals = run.devices.sum(sums)
-    items, supervised = totals.pop("items"), totals.pop("supervised_tokens")
-    if not run.sharded:  # which has summed them already
-        run.devices.sum_gradients(run.model)
-    for parameter in run.model.parameters():
-        if parameter.grad is not None:
-            parameter.grad.div_(items)
-    norm = whole(nn.utils.clip_grad_norm_(run.model.parameters(), run.spec.optimizer.clip))
-    return {
-        "loss": totals.pop("loss") / items,
-        "nll": totals.pop("nll") / supervised,
-        **{name: value / items for name, value in totals.items()},
-        "gradient_norm": float(norm),
-        "items": items,
-        "supervised_tokens": supervised,
-    }
-
-
-def _own_share(run: Run, tokens: TokenizedSet, rows: NDArray[np.int64]) -> Iterator[MicroBatch]:
-    """This process's part of a global batch, on its device.
-
-    Processes that share a model's weights must call it equally often: whoever has fewer micro-batches than another
-    gets empty ones, of which the model's answer counts nothing.
-    """
-    spec, devices = run.spec, run.devices
-    own = micro_batches(
-        tokens,
-        rows,
-        spec.micro_batch_tokens,
-        rank=devices.rank,
-        ranks=devices.size,
-        width=unit_width(tokens),
-        line=spec.packing,
-    )
-    if run.sharded:
-        some = list(own)
-        missing = devices.most(len(some)) - len(some)
-        own = iter(some + [EMPTY] * missing)
-    for batch in own:
-        yield batch.to(devices.device)
-
-
-def _backward(run: Run, batch: MicroBatch, drift: Tensor | None, first: bool) -> dict[str, Tensor]:
-    """Adds the gradient of one micro-batch's summed loss; returns the sums that the step logs."""
-    if not len(batch.rows):
-        chosen_logprobs(run.model, batch.ids, batch.mask).sum().backward()  # type: ignore[no-untyped-call]
-        return {}
-    responses = responses_of(run, batch, drift)
-    if first and run.spec.reference_is_start and responses.reference is not None:
-        _check_identity(responses.log_ratios().detach(), batch.mask, run.spec.precision)
-    loss = run.objective(responses, run.settings)
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    return {
-        **{name: value.detach() for name, value in loss.metrics.items()},
-        "loss": loss.total.detach(),
-        "items": torch.as_tensor(loss.items),
-        "nll": -responses.policy.detach().sum(),
-        "supervised_tokens": batch.mask.sum(),
-    }
-
-
-def responses_of(run: Run, batch: MicroBatch, drift: Tensor | None) -> Responses:
-    """The forward pass of a micro-batch, and all that the objective declares to read."""
-    device, wants_value = batch.ids.device, run.objective.needs_value
-    with autocast(run.spec.precision, device):
-        policy, value = (
-            chosen_logprobs_and_values(run.model, batch.ids, batch.mask, batch.packed)
-            if wants_value
-            else (chosen_logprobs(run.model, batch.ids, batch.mask, batch.packed), None)
-        )
-    of = run.reference
-    return Responses(
-        policy=policy,
-        mask=batch.mask,
-        reference=None if of is None else gather(of.logprobs, run.tokens, batch),
-        score=torch.from_numpy(run.tokens.score[batch.rows]).to(device),
-        policy_value=value,
-        reference_value=gather(of.values, run.tokens, batch) if wants_value and of and of.values is not None else None,
-        mismatched_log_ratio=drift,
-        demonstration=torch.from_numpy(run.tokens.demonstration[batch.rows]).to(device),
-    )
-
-
-@torch.no_grad()
-def mismatched_log_ratio(run: Run, rows: NDArray[np.int64], first: bool) -> Tensor:
-    """The mean log-ratio of the mismatched answers of a global batch: a scalar, the same on every device."""
-    assert run.mismatched is not None
-    tokens, reference = run.mismatched
-    total = torch.zeros((), dtype=torch.float64, device=run.devices.device)
-    for batch in _own_share(run, tokens, rows):
-        with autocast(run.spec.precision, batch.ids.device):
-            policy = chosen_logprobs(run.model, batch.ids, batch.mask, batch.packed)
-        if not len(batch.rows):
-            continue
-        ratios = policy - gather(reference.logprobs, tokens, batch)
-        if first and run.spec.reference_is_start:
-            _check_identity(ratios, batch.mask, run.spec.precision)
-        total += ratios.double().sum()
-    return torch.tensor(run.devices.sum({"sum": total})["sum"] / len(rows), device=run.devices.device)
-
-
-def _check_identity(log_ratios: Tensor, mask: Tensor, precision: Precision) -> None:
-    """At step 0 the policy is the reference, so log-ratios are 0 up to rounding; anything else is another model."""
-    ratio = float(log_ratios.abs().sum() / mask.sum().clamp(min=1))
-    if ratio > _ROUNDING[precision]:
-        raise RuntimeError(
-            f"before the first update the log-ratio of a token is {ratio:.3g} on average in place of 0: the reference "
-            "log-probs are not of the weights that training starts from"
-        )
 
 
 def _prepare(
@@ -268,8 +158,10 @@ def _prepare(
         raise UserError("the dataset has token ids that the model has not: it was made with another tokenizer")
     model.to(devices.device)  # type: ignore[arg-type]
     model.eval()  # no dropout: the policy starts as its own reference, and arms differ in nothing but their objective
+    if spec.packing is not None and not keeps_rows_apart(model):
+        raise UserError("this model does not keep packed rows apart: leave out packing")
     if spec.gradient_checkpointing:
-        _checkpoint_layers(model)
+        recompute_layers(model)
     if spec.sharding and devices.size > 1:
         shard(model, devices)
     return Run(
@@ -284,17 +176,6 @@ def _prepare(
     )
 
 
-def _checkpoint_layers(model: "PreTrainedModel") -> None:
-    """Has every layer computed again in the backward pass. Models do so in training mode only: dropout is set to 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        if hasattr(module, "attention_dropout"):
-            setattr(module, "attention_dropout", 0.0)  # noqa: B010  an attribute that nn.Module does not declare
-    model.gradient_checkpointing_enable({"use_reentrant": False})
-    model.train()
-
-
 def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
@@ -302,9 +183,10 @@ def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon, fused=True)
 
 
-def _outcome(run: Run, steps: int, diverged_at: int | None = None) -> Outcome:
-    """Counts what `steps` steps saw from the plan of rows: a resumed run counts as an uninterrupted one does."""
+def _outcome(run: Run, diverged_at: int | None) -> Outcome:
+    """Counts what the steps saw from the plan of rows: a resumed run counts as an uninterrupted one does."""
     tokens, batch = run.tokens, run.spec.budget.global_batch
+    steps = run.spec.budget.steps if diverged_at is None else diverged_at
     per_row = np.add.reduceat(tokens.supervised, tokens.offsets[:-1], dtype=np.int64)
     seen = sum(int(per_row[step_rows(tokens, batch, run.spec.seed, step)].sum()) for step in range(steps))
     return Outcome(steps, steps * batch, seen, diverged_at)

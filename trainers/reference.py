@@ -21,40 +21,56 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _FILE = "reference.safetensors"
+_DIGEST = "tokens"  # in the header of the file
 
 
 @dataclass(frozen=True)
 class Reference:
     """What a reference says of a dataset's tokens: float32 [tokens], 0 where a token is not supervised.
 
-    logprobs: log pi_ref of the token
-    values:   log-sum-exp of the logits that the token was drawn from; None where no objective reads it
+    tokens_digest: of the tokens that it was computed for (TokenizedSet.tokens_digest)
+    logprobs:      log pi_ref of the token
+    values:        log-sum-exp of the logits that the token was drawn from; None where no objective reads it
     """
 
+    tokens_digest: str
     logprobs: NDArray[np.float32]
     values: NDArray[np.float32] | None = None
 
     def save(self, folder: Path) -> None:
-        """Writes reference.safetensors."""
+        """Writes reference.safetensors, with the digest of the tokens in its header."""
         from safetensors.numpy import save_file
 
         arrays = {"logprobs": self.logprobs} | ({} if self.values is None else {"values": self.values})
-        save_file(arrays, folder / _FILE)
+        save_file(arrays, folder / _FILE, metadata={_DIGEST: self.tokens_digest})
 
     @classmethod
     def load(cls, folder: Path, tokens: TokenizedSet) -> "Reference":
-        """Reads what save wrote. Raises UserError where it was plainly made for other tokens."""
-        from safetensors.numpy import load_file
+        """Reads what save wrote. Raises UserError where it was made for other tokens, or holds no log-probs."""
+        from safetensors import safe_open
 
-        arrays: dict[str, NDArray[np.float32]] = load_file(folder / _FILE)
-        logprobs = arrays["logprobs"]
-        if len(logprobs) != len(tokens.ids) or logprobs[~tokens.supervised].any():
-            raise UserError(
-                f"the reference log-probs in {folder} belong to another dataset: they are of {len(logprobs)} tokens, "
-                f"{np.count_nonzero(logprobs)} supervised, and this one has {len(tokens.ids)}, "
-                f"{tokens.supervised_tokens}"
-            )
-        return cls(logprobs, arrays.get("values"))
+        with safe_open(folder / _FILE, framework="np") as file:
+            found = (file.metadata() or {}).get(_DIGEST)
+            arrays: dict[str, NDArray[np.float32]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if found != tokens.tokens_digest:
+            raise UserError(f"the reference log-probs in {folder} belong to another dataset: compute them for this one")
+        reference = cls(found, arrays["logprobs"], arrays.get("values"))
+        if wrong := reference._wrong(tokens):
+            raise UserError(f"the reference log-probs in {folder} are broken: {wrong}; compute them again")
+        return reference
+
+    def _wrong(self, tokens: TokenizedSet) -> str:
+        """What the numbers have that those of no reference have; '' where nothing."""
+        for name, array in {"log-prob": self.logprobs, "value": self.values}.items():
+            if array is None:
+                continue
+            if array.shape != tokens.ids.shape or array[~tokens.supervised].any():
+                return f"there is not one {name} for each supervised token"
+            if not np.isfinite(array).all():
+                return f"{np.count_nonzero(~np.isfinite(array))} tokens have a {name} that is not finite"
+        if (self.logprobs > 0).any():
+            return f"{np.count_nonzero(self.logprobs > 0)} tokens have a log-prob above 0"
+        return "" if self.logprobs.any() else "every log-prob is 0"
 
 
 @torch.no_grad()
@@ -89,7 +105,7 @@ def compute_reference(
     holes = sum(int(np.isnan(flat).sum()) for flat in measured)
     if holes:
         raise RuntimeError(f"{holes} supervised tokens have no reference log-prob")
-    return Reference(*measured)
+    return Reference(tokens.tokens_digest, *measured)
 
 
 def gather(flat: NDArray[np.float32], tokens: TokenizedSet, batch: MicroBatch) -> Tensor:

@@ -1,6 +1,7 @@
 """The log of a training run: a line of JSON a step, and the same numbers for TensorBoard."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -42,12 +43,13 @@ class RunLog:
             self._curves.close()
 
     def write(self, line: Mapping[str, float]) -> None:
-        """Adds the numbers of one step; `step` counts from 0."""
+        """Adds the numbers of one step; `step` counts from 0. What is not finite is written as null."""
         if self._lines is None:
             return
-        self._lines.write(json.dumps(line) + "\n")
-        for name in line.keys() - _COUNTS:
-            self._curves.add_scalar(name, line[name], line["step"])
+        finite = {name: value for name, value in line.items() if math.isfinite(value)}
+        self._lines.write(json.dumps({name: finite.get(name) for name in line}, allow_nan=False) + "\n")
+        for name in finite.keys() - _COUNTS:
+            self._curves.add_scalar(name, finite[name], line["step"])
 
     def flush(self) -> None:
         """Hands all that was written to the operating system, the curves too."""

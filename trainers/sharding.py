@@ -42,6 +42,11 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def local(tensor: Tensor) -> Tensor:
+    """The tensor itself, or of a divided one the part that this process holds."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def like(tensor: Tensor, other: Tensor) -> Tensor:
     """A whole tensor, divided as `other` is; then every process must ask."""
     if not isinstance(other, DTensor):

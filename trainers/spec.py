@@ -11,6 +11,7 @@ class _Frozen(BaseModel):
 
 
 Positive = Annotated[int, Field(gt=0)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "bf16"]  # of the forward and backward pass; weights and sums are always float32
 
 
@@ -51,8 +52,8 @@ class Budget(_Frozen):
 class AdamW(_Frozen):
     """AdamW (Loshchilov & Hutter 2019); decay on matrices only. Gradients are clipped to a global norm."""
 
-    betas: tuple[float, float] = (0.9, 0.95)
-    epsilon: float = 1e-8
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip: Annotated[float, Field(gt=0)] = 1.0
 
@@ -89,6 +90,15 @@ class TrainSpec(_Frozen):
     lora: Lora | None = None
     sharding: bool = False
     reference_is_start: bool = False
+
+    @model_validator(mode="after")
+    def _lines_fit(self) -> Self:
+        if self.packing is not None and self.packing > self.micro_batch_tokens:
+            raise ValueError(
+                f"packing={self.packing} is more than micro_batch_tokens={self.micro_batch_tokens}: "
+                "a forward pass would not hold one line"
+            )
+        return self
 
 
 class LlamaShape(_Frozen):

@@ -1,5 +1,6 @@
 """A tokenised dataset: flat arrays on disk (safetensors), as training and reference log-probs read it."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class TokenizedSet:
                    rejected one; beside pairs there are demonstrations at most
     overlong:      records dropped for being longer than the limit
     ties:          pairs dropped for equal scores: neither of their answers is preferred
+
+    Raises UserError where a row has no supervised token.
     """
 
     ids: NDArray[np.int32]
@@ -57,6 +60,9 @@ class TokenizedSet:
     def __post_init__(self) -> None:
         if self.supervised[self.offsets[:-1]].any():
             raise ValueError("the first token of a row is supervised, and nothing stands before it to predict it from")
+        learned = np.logical_or.reduceat(self.supervised, self.offsets[:-1])
+        if not learned.all():
+            raise UserError(f"row {np.argmin(learned)} of the dataset (from 0) has no token to learn from")
 
     @property
     def paired(self) -> bool:
@@ -75,6 +81,15 @@ class TokenizedSet:
     @property
     def supervised_tokens(self) -> int:
         return int(self.supervised.sum())
+
+    @property
+    def tokens_digest(self) -> str:
+        """sha256 of the tokens: which they are, which of them are supervised, and where rows begin."""
+        found = hashlib.sha256()
+        for array in (self.ids, self.supervised, self.offsets):
+            found.update(f"{array.dtype.str} {array.shape}\n".encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
 
     def save(self, folder: Path) -> None:
         """Writes tokens.safetensors and counts.json, the same bytes for the same set."""

@@ -8,7 +8,7 @@ import torch
 
 from trainers.batches import MicroBatch, micro_batches
 from trainers.devices import Devices
-from trainers.loop import Mismatched, Run, mismatched_log_ratio, responses_of
+from trainers.gradient import Mismatched, Run, mismatched_log_ratio, responses_of
 from trainers.objectives import find_objective
 from trainers.reference import Reference
 from trainers.spec import TrainSpec

@@ -36,4 +36,4 @@ def run(spec: ReferenceSpec, inputs: Mapping[str, Path], out: Path, runtime: Run
     compute_reference(model, tokens, spec.micro_batch_tokens, report=runtime.report, **how).save(out)
 
 
-REFERENCE = StageKind("reference", 3, run, ReferenceSpec, libraries=("torch", "transformers"), accelerated=True)
+REFERENCE = StageKind("reference", 4, run, ReferenceSpec, libraries=("torch", "transformers"), accelerated=True)

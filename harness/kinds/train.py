@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.kinds.learned import read_learned
+from harness.learned import read_learned
 from harness.stage import Ended, Runtime, StageKind
 from results.rows import Score, write_scores
 from trainers.spec import TrainSpec
@@ -14,19 +14,18 @@ from trainers.spec import TrainSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LAST_GOOD = "last-good"
+LAST_GOOD = "log/last-good"  # how old its weights are depends on the clock, so they are no part of the content
 
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> Ended | None:
     """Writes model/, summary.json and the score rows of the training; log/ holds the metrics of every step.
 
     With adapters, model/ has them merged and adapter/ has them alone. Inputs: start, data, perhaps reference, perhaps
-    mismatched and mismatched_reference. A run whose loss is no longer finite ends as `diverged`, a result like another,
-    with the weights before that step in last-good/.
+    mismatched and mismatched_reference. A run whose loss, gradient or final weights are not finite ends as `diverged`,
+    a result like another. If a step had gone well, log/last-good/ has the newest weights known to be good: model/, with
+    adapters adapter/ too, and step.json, the number of steps that they have seen.
     """
-    from trainers.adapters import merge
     from trainers.loop import train
-    from trainers.models import save_model
     from trainers.sharding import gather_into
 
     tokens, reference, mismatched = read_learned(inputs)
@@ -43,19 +42,42 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     )
     if runtime.leads:
         (out / "summary.json").write_text(json.dumps(asdict(outcome)) + "\n", encoding="utf-8")
+    if outcome.diverged_at is not None:
+        if runtime.leads and outcome.diverged_at > 0:
+            _keep_last_good(spec, inputs["start"], out)
+        return Ended("diverged", _reason(outcome.diverged_at, spec.budget.steps))
     if spec.sharding and spec.devices > 1:
         divided = model
         model, adapters = _start(spec, inputs["start"])
         gather_into(model if runtime.leads else None, divided)
-    diverged = outcome.diverged_at is not None
     if runtime.leads:
-        whole = merge(adapters, out / "adapter") if adapters else model
-        save_model(whole, inputs["start"], out / (LAST_GOOD if diverged else "model"))
-    if diverged:
-        return Ended("diverged", f"loss or gradient not finite at step {outcome.diverged_at} of {spec.budget.steps}")
-    if runtime.leads:
+        _save(model, adapters, inputs["start"], out)
         write_scores(out, [_clamped(out / "log" / "metrics.jsonl")], [])
     return None
+
+
+def _reason(step: int, steps: int) -> str:
+    if step == steps:
+        return f"weights not finite after the last of {steps} steps"
+    return f"loss or gradient not finite at step {step} of {steps}"
+
+
+def _keep_last_good(spec: TrainSpec, start: Path, out: Path) -> None:
+    """Writes the weights of the newest checkpoint, or where there is none those that training started from."""
+    from trainers.checkpoints import load_checkpoint
+
+    model, adapters = _start(spec, start)
+    step = load_checkpoint(out / "checkpoint", model, None)
+    _save(model, adapters, start, out / LAST_GOOD)
+    (out / LAST_GOOD / "step.json").write_text(json.dumps(step) + "\n", encoding="utf-8")
+
+
+def _save(model: "PreTrainedModel", adapters: Any, start: Path, out: Path) -> None:
+    """Writes model/, and adapter/ where there are adapters, which model/ has merged."""
+    from trainers.adapters import merge
+    from trainers.models import save_model
+
+    save_model(merge(adapters, out / "adapter") if adapters else model, start, out / "model")
 
 
 def _start(spec: TrainSpec, folder: Path) -> tuple["PreTrainedModel", Any]:
@@ -83,5 +105,5 @@ def _clamped(log: Path) -> Score:
 
 
 TRAIN = StageKind(
-    "train", 3, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+    "train", 4, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
 )

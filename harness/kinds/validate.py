@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.kinds.learned import read_learned
+from harness.learned import read_learned
 from harness.stage import Runtime, StageKind
 from trainers.spec import TrainSpec
 

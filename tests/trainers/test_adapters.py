@@ -9,10 +9,11 @@ from torch import Tensor
 
 from results.errors import UserError
 from tests.trainers.runs import dataset, run, same, train_spec, weights
-from tests.trainers.tiny import random_set, tiny_llama
+from tests.trainers.tiny import SHAPE, random_set, tiny_llama
 from trainers.adapters import attach, merge
 from trainers.batches import collate
 from trainers.logprobs import chosen_logprobs
+from trainers.models import random_llama
 from trainers.spec import Lora
 
 if TYPE_CHECKING:
@@ -103,3 +104,12 @@ def test_a_stopped_run_on_adapters_ends_with_the_same_weights(
     with pytest.raises(Stopped):
         trained(tokenizer, tmp_path / "stopped", LORA, report=stop, checkpoint_seconds=0)
     assert same(weights(trained(tokenizer, tmp_path / "stopped", LORA)), whole)
+
+
+def test_the_output_layer_is_a_target_only_where_its_weights_are_its_own(tokenizer: "PreTrainedTokenizerBase") -> None:
+    lora = Lora(rank=2, alpha=4, targets=("q_proj", "lm_head"))
+    with pytest.raises(UserError, match=r"lora\.targets: 'lm_head' is the output layer, .* leave it out"):
+        attach(tiny_llama(tokenizer), lora, seed=0)
+    model = random_llama(SHAPE.model_copy(update={"tie_embeddings": False}), tokenizer, seed=0)
+    attach(model, lora, seed=0)
+    assert any("lm_head" in name for name, p in model.named_parameters() if p.requires_grad)

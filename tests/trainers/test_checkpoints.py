@@ -2,6 +2,7 @@
 
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,11 +69,16 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_the_same_log(
     assert [line["step"] for line in joined] == list(range(12))
 
 
-def test_a_finished_run_is_not_trained_again(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+def test_of_a_finished_run_only_the_last_step_is_trained_again(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
     tokens = dataset(tokenizer, "nothing")
     first, second = tiny_llama(tokenizer), tiny_llama(tokenizer)
     outcome, log = run(spec("sft"), first, tokens, tmp_path, checkpoint_seconds=0)
-    assert run(spec("sft"), second, tokens, tmp_path, report=stop_at(12)) == (outcome, log)
+    reports: list[int] = []
+    again = run(spec("sft"), second, tokens, tmp_path, report=lambda done, total: reports.append(done))
+    assert again == (outcome, log)
+    assert reports == [12], "the last checkpoint is from before the last update"
     assert same(weights(first), weights(second))
 
 
@@ -98,6 +104,56 @@ def test_a_checkpoint_holds_trained_weights_moments_and_counts(
         state = optimizer.state.get(one, {})
         assert state.keys() == restored.state.get(two, {}).keys()
         assert all(torch.equal(tensor, restored.state[two][part]) for part, tensor in state.items())
+
+
+def test_the_state_is_where_and_what_an_uninterrupted_optimizer_has(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=1)
+    # another device than that of the file, on any machine
+    for device in ("cpu", "meta"):
+        other = tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
+        restored = torch.optim.AdamW(other.parameters(), lr=1e-3, fused=True)
+        load_checkpoint(tmp_path / "checkpoint", other, restored)
+        assert restored.state
+        for name, parameter in other.named_parameters():
+            kept = optimizer.state.get(model.get_parameter(name), {})
+            state = restored.state.get(parameter, {})
+            assert {part: tensor.dtype for part, tensor in state.items()} == {
+                part: tensor.dtype for part, tensor in kept.items()
+            }
+            assert all(tensor.device == parameter.device for tensor in state.values())
+
+
+def test_weights_alone_are_restored_without_an_optimizer(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=1)
+    other = tiny_llama(tokenizer, seed=1)
+    assert load_checkpoint(tmp_path / "checkpoint", other, None) == 1
+    assert same(weights(model), weights(other))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_who_writes_no_checkpoint_holds_one_whole_tensor_at_a_time(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads: bool
+) -> None:
+    model, optimizer = trained(tokenizer, seed=1)
+    gathered: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+
+    def gather(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal most
+        fresh = tensor.clone()
+        gathered.append(weakref.ref(fresh))
+        most = max(most, sum(held() is not None for held in gathered))
+        return fresh
+
+    monkeypatch.setattr(checkpoints, "whole", gather)
+    save_checkpoint(tmp_path / "checkpoint", model, optimizer, step=1, leads=leads)
+    assert len(gathered) > 40
+    assert most == (len(gathered) if leads else 1)
+    assert len(list(tmp_path.iterdir())) == leads
 
 
 def test_only_the_newest_checkpoint_is_kept_and_found(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:

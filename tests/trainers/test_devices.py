@@ -1,5 +1,6 @@
 """Several processes train as one does: the same loss curve, and one model."""
 
+import os
 from contextlib import suppress
 from datetime import timedelta
 from multiprocessing import get_context
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tests.trainers.runs import Log, dataset, read_log, run, same, train_spec, weights
 from tests.trainers.tiny import tiny_llama
 from trainers.chat import load_tokenizer
-from trainers.devices import Devices, autocast
+from trainers.devices import Devices, autocast, reproducible
 from trainers.objectives import find_objective
 from trainers.sharding import gather_into
 from trainers.spec import TrainSpec
@@ -106,3 +107,49 @@ def test_autocast_changes_the_arithmetic_and_not_the_weights() -> None:
     with autocast("float32", cpu):
         assert layer(torch.ones(1, 4)).dtype == torch.float32
     assert layer.weight.dtype == torch.float32
+
+
+def test_a_gpu_is_told_to_repeat_itself_and_a_processor_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with reproducible(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    with suppress(ZeroDivisionError), reproducible(torch.device("cuda")):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        raise ZeroDivisionError
+    assert not torch.are_deterministic_algorithms_enabled()
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+
+
+def sum_in_buckets(rank: int, folder: Path) -> None:
+    """One of the processes: sums gradients that only it has in messages of several sizes."""
+    meeting = (folder / "sums").as_uri()
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=RANKS, timeout=timedelta(minutes=10))
+    for bucket in (1, 100, 10**6):  # bytes: each gradient alone, some together, all together
+        model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 8), torch.nn.Linear(8, 1))
+        model[1].bias.requires_grad_(False)
+        for number, parameter in enumerate(model.parameters()):
+            if parameter.requires_grad and (rank == 0 or number != 2):  # the second process has no third gradient
+                parameter.grad = torch.full_like(parameter, 10.0**rank * (number + 1))
+        Devices(device=torch.device("cpu")).sum_gradients(model, bucket)
+        for number, parameter in enumerate(model.parameters()):
+            expected = (number + 1) * (1.0 if number == 2 else 11.0)
+            if parameter.requires_grad:
+                torch.testing.assert_close(parameter.grad, torch.full_like(parameter, expected), rtol=0, atol=0)
+            else:
+                assert parameter.grad is None
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_gradients_are_summed_whatever_the_size_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    spawn = get_context("spawn")
+    processes = [spawn.Process(target=sum_in_buckets, args=(rank, tmp_path)) for rank in range(RANKS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * RANKS

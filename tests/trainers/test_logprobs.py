@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.trainers.tiny import random_set, tiny_llama
 from trainers import logprobs
 from trainers.batches import collate
-from trainers.logprobs import chosen_logprobs, head_is_linear
+from trainers.logprobs import chosen_logprobs, chunk_tokens, head_is_linear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -73,12 +73,12 @@ def gradients(model: "PreTrainedModel", values: Tensor) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("chunk", [4096, 7, 1])
+@pytest.mark.parametrize("chunk", [1000, 7, 1, 0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_values_and_gradients_equal_a_log_softmax_over_all_logits(
     tokenizer: "PreTrainedTokenizerBase", monkeypatch: pytest.MonkeyPatch, chunk: int, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(logprobs, "CHUNK", chunk)
+    monkeypatch.setattr(logprobs, "_LOGITS_BYTES", 4 * 320 * chunk)
     model = tiny_llama(tokenizer).to(dtype)  # type: ignore[arg-type]
     values = chosen_logprobs(model, BATCH.ids, BATCH.mask)
     expected = by_hand(model, BATCH.ids, BATCH.mask)
@@ -86,6 +86,34 @@ def test_values_and_gradients_equal_a_log_softmax_over_all_logits(
     assert values.dtype == dtype
     torch.testing.assert_close(values, expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(gradients(model, values), gradients(model, expected), rtol=tolerance, atol=tolerance)
+
+
+def test_many_logits_are_made_in_chunks_and_not_kept(tokenizer: "PreTrainedTokenizerBase") -> None:
+    vocabulary, tokens = 32_000, 2048
+    assert chunk_tokens(vocabulary) < tokens
+    model = tiny_llama(tokenizer)
+    model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    rows = random_set([128] * (tokens // 64), vocabulary=vocabulary)
+    batch = collate(rows, range(rows.rows))
+    mask = torch.zeros_like(batch.mask)
+    mask[:, -64:] = True
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        values = chosen_logprobs(model, batch.ids, mask)
+    assert values.grad_fn is not None
+    assert kept
+    assert sum(kept.values()) < 4 * vocabulary * tokens / 4
+
+
+def test_chunks_are_as_long_as_their_logits_have_room() -> None:
+    assert chunk_tokens(320) == logprobs.CHUNK, "a small vocabulary is never cut"
+    assert 4 * 150_000 * chunk_tokens(150_000) <= 128 * 2**20 < 4 * 150_000 * (chunk_tokens(150_000) + 1)
+    assert chunk_tokens(10**9) == 1
 
 
 def test_values_are_zero_where_not_supervised_and_negative_elsewhere(tokenizer: "PreTrainedTokenizerBase") -> None:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,8 +14,11 @@ from results.errors import UserError
 from tests.trainers.runs import dataset, read_log, run, same, train_spec, weights
 from tests.trainers.tiny import demonstrations, random_set, tiny_llama
 from trainers.batches import collate, step_rows
+from trainers.checkpoints import load_checkpoint
+from trainers.devices import Devices
+from trainers.gradient import Mismatched, Run, batch_gradient
 from trainers.logprobs import chosen_logprobs
-from trainers.loop import Mismatched, Outcome, train
+from trainers.loop import Outcome, train
 from trainers.mismatch import mismatched_set
 from trainers.objectives import Objective, objectives
 from trainers.reference import compute_reference
@@ -25,6 +28,7 @@ from trainers.tokens import tokenize
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+CPU = torch.device("cpu")
 every_objective = pytest.mark.parametrize("objective", objectives().values(), ids=lambda each: each.name)
 
 
@@ -108,7 +112,7 @@ def test_reference_of_other_weights_is_found_at_step_0(tokenizer: "PreTrainedTok
     tokens = dataset(tokenizer, "pair")
     reference = compute_reference(tiny_llama(tokenizer, seed=1), tokens, 1000)
     model = tiny_llama(tokenizer, seed=2)
-    with pytest.raises(RuntimeError, match="reference log-probs are not of the weights that training starts from"):
+    with pytest.raises(UserError, match="reference log-probs are not of the weights that training starts from"):
         run(train_spec("dpo"), model, tokens, tmp_path, reference)
     elsewhere = train_spec("dpo").model_copy(update={"reference_is_start": False})
     outcome, _ = run(elsewhere, model, tokens, tmp_path, reference)
@@ -137,22 +141,32 @@ def test_layers_that_are_computed_again_give_the_same_weights_and_log(
             layer.self_attn.attention_dropout = 0.5  # which training mode would turn on
         spec = train_spec("dpo").model_copy(update={"gradient_checkpointing": checkpointing})
         _, log = run(spec, model, dataset(tokenizer, "pair"), tmp_path / str(checkpointing))
-        assert model.training is checkpointing
+        assert all(layer.training is checkpointing for layer in model.get_decoder().layers)
         ends.append(weights(model))
         logs.append(log)
     assert same(*ends)
     assert logs[0] == logs[1]
 
 
-def travel(tokenizer: "PreTrainedTokenizerBase", folder: Path, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The way of all matrices and that of all gains in 100 steps at a learning rate of 5e-7: float64."""
+LOW = train_spec("sft", steps=100, global_batch=2, learning_rate=5e-7)
+
+
+def way(start: dict[str, Tensor], end: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What all matrices and what all gains have moved: float64."""
+    ways = [end[name].double() - start[name].double() for name in start]
+    matrices, gains = ([each.flatten() for each in ways if each.dim() == dim] for dim in (2, 1))
+    return torch.cat(matrices), torch.cat(gains)
+
+
+def travel(
+    tokenizer: "PreTrainedTokenizerBase", folder: Path, dtype: torch.dtype, precision: Precision = "float32"
+) -> tuple[Tensor, Tensor]:
+    """The way in 100 steps at a learning rate of 5e-7."""
     model = tiny_llama(tokenizer).to(dtype)  # type: ignore[arg-type]
     start = weights(model)
-    spec = train_spec("sft", steps=100, global_batch=2, learning_rate=5e-7)
-    run(spec, model, dataset(tokenizer, "nothing", count=4), folder / str(dtype))
-    ways = [(end.double() - start[name].double()) for name, end in weights(model).items()]
-    matrices, gains = ([way.flatten() for way in ways if way.dim() == dim] for dim in (2, 1))
-    return torch.cat(matrices), torch.cat(gains)
+    spec = LOW.model_copy(update={"precision": precision})
+    run(spec, model, dataset(tokenizer, "nothing", count=4), folder / f"{dtype} {precision}")
+    return way(start, weights(model))
 
 
 def test_low_learning_rates_train_float32_masters(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
@@ -162,6 +176,34 @@ def test_low_learning_rates_train_float32_masters(tokenizer: "PreTrainedTokenize
     assert (masters[1] - exact[1]).norm() < 0.05 * exact[1].norm()
     assert (halves[0] - exact[0]).norm() > 0.3 * exact[0].norm()
     assert not halves[1].any()
+
+
+def test_low_learning_rates_train_float32_masters_by_bf16_gradients(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    # float64 masters that read their bf16 gradients off a float32 copy, which is all that autocast knows
+    model = tiny_llama(tokenizer)
+    start, tokens = weights(model), dataset(tokenizer, "nothing", count=4)
+    exact = {name: torch.nn.Parameter(tensor.double()) for name, tensor in start.items()}
+    optimizer = torch.optim.AdamW(exact.values(), 5e-7, betas=LOW.optimizer.betas, eps=LOW.optimizer.epsilon)
+    optimizer.param_groups[0]["weight_decay"] = 0.0
+    spec = LOW.model_copy(update={"precision": "bf16"})
+    half = Run(
+        spec, objectives()["sft"], None, model, tokens, reference=None, mismatched=None, devices=Devices(0, 1, CPU)
+    )
+    for step in range(100):
+        batch_gradient(half, step_rows(tokens, 2, spec.seed, step), first=False)
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            exact[name].grad = parameter.grad.double()
+        optimizer.step()
+        model.load_state_dict({name: tensor.detach() for name, tensor in exact.items()}, strict=False)
+    expected = way(start, {name: tensor.detach() for name, tensor in exact.items()})
+    masters = travel(tokenizer, tmp_path, torch.float32, "bf16")
+    errors = [float((a - b).norm() / b.norm()) for a, b in zip(masters, expected, strict=True)]
+    print(errors)
+    assert errors[0] < 1e-3
+    assert errors[1] < 0.05
 
 
 def test_gradient_is_of_the_mean_over_the_tokens_of_the_global_batch(
@@ -213,7 +255,7 @@ def test_learning_rate_follows_the_schedule(tokenizer: "PreTrainedTokenizerBase"
     assert [line["learning_rate"] for line in log] == pytest.approx([0.005, 0.01, 0.01, 0.02 / 3, 0.01 / 3])
 
 
-def test_a_run_that_diverges_ends_there_with_the_weights_of_the_last_good_step(
+def test_a_run_that_diverges_ends_there_and_leaves_weights_whose_loss_was_finite(
     tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
     tokens = dataset(tokenizer, "score")
@@ -227,11 +269,29 @@ def test_a_run_that_diverges_ends_there_with_the_weights_of_the_last_good_step(
         tokens,
         tmp_path,
         report=lambda done, total: seen.append(weights(model)),
+        checkpoint_seconds=0,
     )
     assert (outcome.steps, outcome.responses, outcome.diverged_at) == (3, 12, 3)
-    assert len(seen) == len(log) == 3
-    assert same(weights(model), seen[-1])
-    assert not same(seen[0], seen[-1])
+    assert len(seen) == 3
+    assert [line["step"] for line in log] == [0, 1, 2, 3]
+    broken = {name for name, value in log[3].items() if value is None}
+    assert {"loss", "gradient_norm"} <= broken
+    assert "nll" not in broken, "the log says which number broke"
+    kept = tiny_llama(tokenizer)
+    assert load_checkpoint(tmp_path / "checkpoint", kept, None) == 2
+    assert same(weights(kept), seen[1]), "the weights of step 2, whose loss was finite; those of step 3 were not"
+    assert not same(seen[1], seen[2])
+
+
+def test_a_run_whose_last_update_breaks_the_weights_has_diverged(
+    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+) -> None:
+    model = tiny_llama(tokenizer)
+    spec = train_spec("sft", steps=1, learning_rate=1e38, optimizer=AdamW(epsilon=1e-30, weight_decay=10.0))
+    outcome, log = run(spec, model, dataset(tokenizer, "nothing"), tmp_path)
+    assert math.isfinite(log[0]["loss"])
+    assert not all(bool(tensor.isfinite().all()) for tensor in weights(model).values())
+    assert outcome.diverged_at == outcome.steps == 1
 
 
 def test_outcome_counts_what_was_seen(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
@@ -274,15 +334,29 @@ def test_objective_data_and_reference_must_fit(tokenizer: "PreTrainedTokenizerBa
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_trains_as_the_processor_does(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
-    from trainers.devices import Devices
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise Stopped
 
     tokens = tokenize(tokenizer, demonstrations(24), max_length=128)
-    logs = []
-    for device in (torch.device("cpu"), torch.device("cuda", 0)):
-        model = tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
-        spec = train_spec("uft", learning_rate=1e-3)
-        _, log = run(spec, model, tokens, tmp_path / device.type, devices=Devices(0, 1, device), checkpoint_seconds=0)
-        run(spec, model, tokens, tmp_path / device.type, devices=Devices(0, 1, device))
+    spec, logs = train_spec("uft", steps=6, learning_rate=1e-3), []
+    for device in (CPU, torch.device("cuda", 0)):
+        options: dict[str, Any] = {"devices": Devices(0, 1, device), "checkpoint_seconds": 0}
+        ends = []
+        for name in ("whole", "stopped"):
+            folder, model = tmp_path / device.type / name, tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
+            reference = compute_reference(model, tokens, 1000)
+            if name == "stopped":
+                with pytest.raises(Stopped):
+                    run(spec, model, tokens, folder, reference, report=stop, **options)
+                model = tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
+            _, log = run(spec, model, tokens, folder, reference, **options)
+            assert len(log) == 6
+            ends.append(weights(model))
+        assert same(*ends)
         logs.append(log)
     for one, other in zip(*logs, strict=True):
         assert one == pytest.approx(other, rel=1e-3)

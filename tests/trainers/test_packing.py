@@ -1,7 +1,8 @@
 """Packed lines: every row once and whole, the same log-probs and gradients as rows of their own."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -9,16 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from results.errors import UserError
 from tests.trainers.runs import dataset, run, train_spec, weights
 from tests.trainers.test_logprobs import capped_gemma, gradients
 from tests.trainers.tiny import random_set, tiny_llama
 from trainers.batches import micro_batches
 from trainers.logprobs import chosen_logprobs, chosen_logprobs_and_values
 from trainers.objectives import Objective, objectives
-from trainers.packing import lines
+from trainers.packing import keeps_rows_apart, lines
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENS = random_set([9, 17, 4, 12, 2, 30, 21, 8], paired=True)
 
@@ -89,6 +91,49 @@ def test_values_are_packed_too(tokenizer: "PreTrainedTokenizerBase") -> None:
         strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+SMALL: dict[str, Any] = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2}
+HEADS: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 4}
+
+
+def family(config: "PreTrainedConfig") -> "PreTrainedModel":
+    """A tiny random model of another family."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config).float().eval()
+    return model
+
+
+def test_models_that_keep_packed_rows_apart(tokenizer: "PreTrainedTokenizerBase") -> None:
+    from transformers import Qwen3Config
+
+    assert keeps_rows_apart(tiny_llama(tokenizer))
+    assert keeps_rows_apart(capped_gemma())
+    assert keeps_rows_apart(family(Qwen3Config(**SMALL, **HEADS, head_dim=8, intermediate_size=64)))
+
+
+@pytest.mark.parametrize("name", ["opt", "mamba", "gpt_oss", "lfm2"])
+def test_models_that_let_packed_rows_see_each_other_are_refused(name: str, tmp_path: Path) -> None:
+    from transformers import GptOssConfig, Lfm2Config, MambaConfig, OPTConfig
+
+    configs: dict[
+        str, Callable[[], Any]
+    ] = {  # positions of their own; none at all; none in attention sinks' layers; none in convolutions
+        "opt": lambda: OPTConfig(
+            **SMALL, num_attention_heads=4, ffn_dim=64, word_embed_proj_dim=32, max_position_embeddings=64
+        ),
+        "mamba": lambda: MambaConfig(**SMALL, state_size=4),
+        "gpt_oss": lambda: GptOssConfig(**SMALL, **HEADS, head_dim=8, intermediate_size=64, num_local_experts=4),
+        "lfm2": lambda: Lfm2Config(
+            **SMALL, **HEADS, intermediate_size=64, layer_types=["conv", "full_attention"], pad_token_id=0
+        ),
+    }
+    spec = train_spec("uft").model_copy(update={"packing": 40})
+    with pytest.raises(UserError, match="this model does not keep packed rows apart: leave out packing"):
+        run(spec, family(configs[name]()), random_set([9, 17, 4, 12, 2, 30, 21, 8]), tmp_path)
 
 
 @pytest.mark.parametrize("objective", objectives().values(), ids=lambda each: each.name)

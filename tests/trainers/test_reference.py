@@ -1,5 +1,6 @@
 """Reference log-probs: one value for each supervised token of a dataset, found again by every micro-batch."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from results.errors import UserError
 from tests.trainers.tiny import random_set, tiny_llama
@@ -82,7 +84,7 @@ PLAIN = np.where(TOKENS.supervised, np.float32(-1.5), np.float32(0))
 
 @pytest.mark.parametrize("values", [None, 2 * PLAIN])
 def test_saved_and_loaded(tmp_path: Path, values: NDArray[np.float32] | None) -> None:
-    Reference(PLAIN, values).save(tmp_path)
+    Reference(TOKENS.tokens_digest, PLAIN, values).save(tmp_path)
     loaded = Reference.load(tmp_path, TOKENS)
     assert np.array_equal(loaded.logprobs, PLAIN)
     assert loaded.values is None if values is None else np.array_equal(loaded.values, values)  # type: ignore[arg-type]
@@ -101,8 +103,43 @@ def test_values_are_the_log_sum_exp_of_the_logits_before_each_token(tokenizer: "
         np.testing.assert_allclose(found.values[place][1:], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("other", [random_set([9, 17]), random_set([30, 21, 12, 17, 9, 8, 4, 2])])
+OTHERS = {
+    "other rows": random_set([9, 17], paired=True),
+    "the same mask": replace(TOKENS, ids=TOKENS.ids[::-1].copy()),
+    "the same tokens": replace(TOKENS, offsets=np.asarray([0, 9, 26, 42, 44, 74, 95, 103], np.int64)),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_log_probs_of_another_dataset_are_refused(tmp_path: Path, other: TokenizedSet) -> None:
-    Reference(PLAIN).save(tmp_path)
-    with pytest.raises(UserError, match=r"belong to another dataset: they are of 103 tokens, .* this one has"):
+    Reference(TOKENS.tokens_digest, PLAIN).save(tmp_path)
+    with pytest.raises(UserError, match="belong to another dataset: compute them for this one"):
         Reference.load(tmp_path, other)
+
+
+def test_a_file_that_does_not_name_its_dataset_is_refused(tmp_path: Path) -> None:
+    save_file({"logprobs": PLAIN}, tmp_path / "reference.safetensors")
+    with pytest.raises(UserError, match="belong to another dataset"):
+        Reference.load(tmp_path, TOKENS)
+
+
+def changed(array: NDArray[np.float32], value: float) -> NDArray[np.float32]:
+    """The array with another number at its last token, which is supervised."""
+    return np.append(array[:-1], np.float32(value))
+
+
+BROKEN: dict[str, tuple[NDArray[np.float32], NDArray[np.float32] | None]] = {
+    "1 tokens have a log-prob that is not finite": (changed(PLAIN, np.nan), None),
+    "1 tokens have a value that is not finite": (PLAIN, changed(PLAIN, np.inf)),
+    "1 tokens have a log-prob above 0": (changed(PLAIN, 0.5), None),
+    "every log-prob is 0": (0 * PLAIN, None),
+    "there is not one log-prob for each supervised token": (PLAIN[:-1], None),
+    "there is not one value for each supervised token": (PLAIN, PLAIN - 1),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_what_cannot_be_log_probs_is_refused(tmp_path: Path, message: str) -> None:
+    Reference(TOKENS.tokens_digest, *BROKEN[message]).save(tmp_path)
+    with pytest.raises(UserError, match=f"are broken: {message}; compute them again"):
+        Reference.load(tmp_path, TOKENS)

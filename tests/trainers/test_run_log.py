@@ -1,6 +1,7 @@
 """The log of a run: the same numbers for people's scripts and for TensorBoard, and no step twice."""
 
 import json
+import math
 from pathlib import Path
 
 from trainers.run_log import RunLog
@@ -53,3 +54,13 @@ def test_a_step_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
     with RunLog(tmp_path, 0, leads=True) as log:
         log.write(line(0, 1.0))
         assert json.loads((tmp_path / "metrics.jsonl").read_text()) == line(0, 1.0)
+
+
+def test_what_is_not_finite_is_null_and_no_point_of_a_curve(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0, leads=True) as log:
+        log.write(line(0, 1.0))
+        log.write({**line(1, math.nan), "nll": 2.0, "gradient_norm": math.inf})
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1])
+    assert last == {"step": 1, "responses": 8, "loss": None, "nll": 2.0, "gradient_norm": None}
+    assert curve(tmp_path, "loss") == {0: 1.0}
+    assert curve(tmp_path, "nll") == {1: 2.0}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trainers.spec import Budget, LlamaShape, TrainSpec
+from trainers.spec import AdamW, Budget, LlamaShape, TrainSpec
 
 Schedule = Literal["cosine", "linear", "constant"]
 
@@ -69,3 +69,23 @@ def test_settings_keep_their_types_through_json(value: float | str | bool) -> No
     loaded = TrainSpec.model_validate_json(spec.model_dump_json())
     assert loaded == spec
     assert type(loaded.settings["x"]) is type(value)
+
+
+@pytest.mark.parametrize("wrong", [{"betas": (0.9, 1.0)}, {"betas": (-0.1, 0.9)}, {"epsilon": 0}, {"epsilon": -1}])
+def test_an_optimizer_that_cannot_work_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        AdamW.model_validate(wrong)
+
+
+def test_a_packed_line_fits_into_a_micro_batch() -> None:
+    given: dict[str, object] = {
+        "objective": "sft",
+        "objective_digest": "",
+        "learning_rate": 1e-3,
+        "seed": 0,
+        "micro_batch_tokens": 512,
+    }
+    given["budget"] = Budget(responses=8, global_batch=8)
+    assert TrainSpec.model_validate({**given, "packing": 512}).packing == 512
+    with pytest.raises(ValidationError, match="packing=513 is more than micro_batch_tokens=512"):
+        TrainSpec.model_validate({**given, "packing": 513})

@@ -206,3 +206,23 @@ def test_a_saved_set_comes_back_and_is_written_in_the_same_bytes(
     written = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     assert set(written) == {"tokens.safetensors", "counts.json"}
+
+
+def test_a_set_with_a_row_that_teaches_nothing_is_refused(tmp_path: Path) -> None:
+    tokens = random_set([9, 17, 4])
+    tokens.supervised[9:26] = False
+    tokens.save(tmp_path)
+    with pytest.raises(UserError, match=r"row 1 of the dataset \(from 0\) has no token to learn from"):
+        TokenizedSet.load(tmp_path)
+
+
+def test_the_digest_of_the_tokens_is_of_nothing_else() -> None:
+    tokens = random_set([9, 17, 4])
+    assert random_set([9, 17, 4]).tokens_digest == tokens.tokens_digest
+    assert replace(tokens, score=1 - tokens.score, overlong=3).tokens_digest == tokens.tokens_digest
+    others = [
+        replace(tokens, ids=tokens.ids + 1),
+        replace(tokens, supervised=tokens.supervised ^ (np.arange(30) == 8)),
+        replace(tokens, offsets=np.asarray([0, 9, 30], np.int64)),
+    ]
+    assert len({each.tokens_digest for each in (tokens, *others)}) == 4

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from trainers.loop import Mismatched
+    from trainers.gradient import Mismatched
     from trainers.reference import Reference
     from trainers.tokens import TokenizedSet
 
@@ -23,7 +23,7 @@ def read_learned(inputs: Mapping[str, Path]) -> Learned:
 
     Raises UserError where a reference was made for other tokens.
     """
-    from trainers.loop import Mismatched
+    from trainers.gradient import Mismatched
     from trainers.reference import Reference
     from trainers.tokens import TokenizedSet
 
