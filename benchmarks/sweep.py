@@ -7,15 +7,18 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks.training import TOLERANCE
+import numpy as np
+
 from benchmarks.training_data import KINDS, write_rows
-from benchmarks.training_jobs import Job, Measured, TrlSettings, add_machine_options, check, positive
+from benchmarks.training_jobs import WARM_UP, Job, Measured, TrlSettings, add_machine_options, check, positive
+from benchmarks.training_lines import first_apart, largest_difference, spread
 from benchmarks.training_shapes import SHAPES, Shape
+from benchmarks.training_table import row
 from benchmarks.training_worker import RunError, in_own_process
 from results.errors import UserError
 
@@ -25,14 +28,17 @@ SYSTEMS: dict[str, TrlSettings | None] = {
     "TRL default: reference in every step": TrlSettings(),
     "TRL: precomputed in every run": TrlSettings(precompute=True),
     "TRL: precomputed, dataset kept on disk": TrlSettings(precompute=True, saved=True),
+    "TRL: the same, rows by length": TrlSettings(precompute=True, saved=True, by_length=True),
 }
 _HEADINGS = (
     "system",
     "runs",
     "seconds",
+    "their median (range)",
     "of them reference",
+    "of them steps",
     "seconds with start-up",
-    "largest difference of final losses",
+    "largest difference of losses",
     "× ours",
     "× ours with start-up",
 )
@@ -48,6 +54,19 @@ class Total(NamedTuple):
     def seconds(self) -> float:
         """Of the runs alone, from building each model to its end."""
         return sum(run.elapsed for run in self.runs)
+
+    @property
+    def reference_seconds(self) -> float:
+        """Of what was computed before the first steps."""
+        return sum(run.reference_seconds for run in self.runs)
+
+    @property
+    def step_seconds(self) -> float:
+        """Of the steps, those of the warm-up counted as the others."""
+        return sum(run.seconds * len(run.losses) / (len(run.losses) - WARM_UP) for run in self.runs)
+
+
+Turns = tuple[Total, ...]  # a system's sweeps, one a turn
 
 
 def sweep_jobs(
@@ -77,41 +96,69 @@ def sweep_jobs(
 
 
 def in_system(jobs: Sequence[Job], settings: TrlSettings | None) -> list[Job]:
-    """The same runs in another system."""
+    """The same runs in another system; of KTO in the whole batch, over which our reference point is taken."""
     if settings is None:
         return list(jobs)
-    return [job.model_copy(update={"system": "trl", "trl": settings}) for job in jobs]
+    whole = settings.model_copy(update={"examples": None})
+    return [
+        job.model_copy(update={"system": "trl", "trl": whole if job.objective == "kto" else settings}) for job in jobs
+    ]
 
 
-def table(totals: dict[str, Total | RunError], precision: str) -> list[str]:
-    """Rows of the Markdown table."""
+def table(totals: Mapping[str, Turns | RunError], precision: str) -> list[str]:
+    """Rows of the Markdown table: of each system the fastest sweep, and ratios of sweeps that followed each other."""
     rows = [_HEADINGS, ("---",) * len(_HEADINGS)]
     ours = totals[OURS]
-    for name, total in totals.items():
-        if isinstance(total, RunError) or isinstance(ours, RunError):
-            rows.append((name, *["–"] * (len(_HEADINGS) - 2), f"failed: {total}"))
+    for name, turns in totals.items():
+        if isinstance(turns, RunError) or isinstance(ours, RunError):
+            reason = f"failed: {turns}" if isinstance(turns, RunError) else "ours failed"
+            rows.append((name, *["–"] * (len(_HEADINGS) - 2), reason))
             continue
-        apart = largest_difference(ours, total)
-        equal = apart <= TOLERANCE[precision]
+        fastest = min(turns, key=lambda total: total.seconds)
+        pairs = list(zip(turns, ours, strict=True))
         rows.append(
             (
                 name,
-                str(len(total.runs)),
-                f"{total.seconds:.1f}",
-                f"{sum(run.reference_seconds for run in total.runs):.1f}",
-                f"{total.process:.1f}",
-                "–" if total is ours else f"{apart:.1e}" + ("" if equal else " (not the same work)"),
-                f"{total.seconds / ours.seconds:.2f}" if equal else "–",
-                f"{total.process / ours.process:.2f}" if equal else "–",
+                str(len(fastest.runs)),
+                f"{fastest.seconds:.1f}",
+                spread([total.seconds for total in turns], ".1f"),
+                f"{fastest.reference_seconds:.1f}",
+                f"{fastest.step_seconds:.1f}",
+                f"{fastest.process:.1f}",
+                *_beside(pairs, precision, itself=turns is ours),
             )
         )
-    return [f"| {' | '.join(row)} |" for row in rows]
+    return [row(cells) for cells in rows]
 
 
-def largest_difference(one: Total, other: Total) -> float:
-    """Of the last losses, over the runs."""
-    pairs = zip(one.runs, other.runs, strict=True)
-    return max(abs(a.losses[-1] - b.losses[-1]) for a, b in pairs)
+def _beside(pairs: Sequence[tuple[Total, Total]], precision: str, *, itself: bool) -> tuple[str, str, str]:
+    """The cells that compare a system with ours."""
+    if itself:
+        return "–", "1.00", "1.00"
+    runs = [both for turn in pairs for both in zip(turn[0].runs, turn[1].runs, strict=True)]
+    apart = f"{np.max([largest_difference(*both) for both in runs]):.1e}"
+    if any(first_apart(*both, precision) is not None for both in runs):
+        return f"{apart} (not the same work)", "–", "–"
+    return (
+        apart,
+        spread([total.seconds / ours.seconds for total, ours in pairs], ".2f"),
+        spread([total.process / ours.process for total, ours in pairs], ".2f"),
+    )
+
+
+def measure(turns: Sequence[Sequence[Job]], threads: int) -> dict[str, Turns | RunError]:
+    """Every system's sweep of each turn, one system after another in each. A system that failed is not tried again.
+
+    turns: our own runs, of each turn; on rows in a folder of the turn's own, since TRL keeps log-probs beside them.
+    """
+    found: dict[str, Turns | RunError] = dict.fromkeys(SYSTEMS, ())
+    for jobs in turns:
+        for system, settings in SYSTEMS.items():
+            before = found[system]
+            if not isinstance(before, RunError):
+                now = _timed(in_system(jobs, settings), threads)
+                found[system] = now if isinstance(now, RunError) else (*before, now)
+    return found
 
 
 def _timed(jobs: Sequence[Job], threads: int) -> Total | RunError:
@@ -133,24 +180,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--steps", type=positive, default=20)
+    parser.add_argument("--repeats", type=positive, default=1, help="turns that the systems take; the fastest counts")
     add_machine_options(parser)
     asked = parser.parse_args(arguments)
     check(asked.steps, asked.device)
     shape = SHAPES[asked.shape]
     with tempfile.TemporaryDirectory() as name:
-        jobs = sweep_jobs(
-            shape,
-            Path(name),
-            objectives=asked.objectives,
-            factors=asked.rate_factors,
-            seeds=asked.seeds,
-            steps=asked.steps,
-            device=asked.device,
-        )
-        for objective in asked.objectives:
-            write_rows(shape, KINDS[objective], asked.steps * shape.global_batch, Path(name) / KINDS[objective])
-        totals = {system: _timed(in_system(jobs, settings), asked.threads) for system, settings in SYSTEMS.items()}
-    print("\n".join(table(totals, jobs[0].precision)))
+        turns = []
+        for folder in (Path(name) / str(turn) for turn in range(asked.repeats)):
+            for objective in asked.objectives:
+                write_rows(shape, KINDS[objective], asked.steps * shape.global_batch, folder / KINDS[objective])
+            turns.append(
+                sweep_jobs(
+                    shape,
+                    folder,
+                    objectives=asked.objectives,
+                    factors=asked.rate_factors,
+                    seeds=asked.seeds,
+                    steps=asked.steps,
+                    device=asked.device,
+                )
+            )
+        totals = measure(turns, asked.threads)
+    print("\n".join(table(totals, turns[0][0].precision)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from trainers.batches import step_rows
 from trainers.tokens import TokenizedSet
 
 WARM_UP = 2  # steps that are not timed: allocators fill up and kernels are compiled in them
+TRL_EXAMPLES = 8  # of a micro-batch, as TRL ships: rows, or for DPO pairs
 BETA = 0.1
 LORA_RANK, LORA_ALPHA = 16, 32
 
@@ -28,21 +29,26 @@ class TrlSettings(_Frozen):
 
     padding_free: examples of a micro-batch on one line (SFT only: TRL 1.16 has switched it off for DPO)
     by_length:    rows of a step in the order of their lengths, so that little is padded
-    whole_batch:  a step in one forward pass in place of micro-batches of eight examples
     precompute:   reference log-probs before training in place of in every step
     saved:        the dataset lies on disk, where TRL keeps precomputed log-probs for the next run
+    examples:     of a micro-batch, None for the whole batch in one forward pass
     """
 
     padding_free: bool = False
     by_length: bool = False
-    whole_batch: bool = False
     precompute: bool = False
     saved: bool = False
+    examples: int | None = TRL_EXAMPLES
 
     @property
     def words(self) -> str:
         """For a table."""
-        return ", ".join(name.replace("_", " ") for name, on in self.model_dump().items() if on) or "as shipped"
+        changed = [name.replace("_", " ") for name, on in self.model_dump(exclude={"examples"}).items() if on]
+        if self.examples is None:
+            changed.append("whole batch")
+        elif self.examples != TRL_EXAMPLES:
+            changed.append(f"micro-batches of {self.examples}")
+        return ", ".join(changed) or "as shipped"
 
 
 class Job(_Frozen):
@@ -66,6 +72,21 @@ class Job(_Frozen):
         """Of the forward and backward pass; weights are float32."""
         return "bf16" if self.device == "cuda" else "float32"
 
+    @property
+    def units(self) -> int:
+        """Examples of a step: pairs for DPO, else rows."""
+        return self.shape.global_batch // (2 if self.objective == "dpo" else 1)
+
+    @property
+    def trl_examples(self) -> int:
+        """Examples of TRL's micro-batch."""
+        return min(self.trl.examples or self.units, self.units)
+
+    @property
+    def other_reference_point(self) -> bool:
+        """Whether KTO's reference point is another number than ours: TRL takes it over a micro-batch."""
+        return self.system == "trl" and self.objective == "kto" and self.trl_examples < self.units
+
     def timed_tokens(self, tokens: TokenizedSet) -> int:
         """Tokens, without padding, of the rows of the steps that are timed."""
         batch = self.shape.global_batch
@@ -83,7 +104,8 @@ class Timing(_Frozen):
 
 
 class Measured(Timing):
-    """tokens: of the timed steps; peak_bytes: see PeakMemory; parameters: of the model without adapters;
+    """tokens: of the timed steps; peak_bytes: see PeakMemory; parameters: those that every token is multiplied by, so
+    without adapters and without a table of embeddings that is no output layer too;
     elapsed: seconds of the whole run, from building the model to the end."""
 
     tokens: int
@@ -169,6 +191,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def positive_number(text: str) -> float:
+    """A quantity on the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
 
 
 def check(steps: int, device: str) -> None:

@@ -85,7 +85,7 @@ def _micro() -> Shape:
         micro_batch_tokens=profile["micro_batch_tokens"],
         learning_rate=1e-3,
         preference_learning_rate=1e-4,
-        steps=40,
+        steps=24,
     )
 
 

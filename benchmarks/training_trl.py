@@ -25,7 +25,6 @@ from trainers.tokens import TokenizedSet
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_EXAMPLES = 8  # TRL's default micro-batch
 _TRAINERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "sft": (SFTTrainer, SFTConfig, {"loss_type": "nll"}),
     "dft": (SFTTrainer, SFTConfig, {"loss_type": "dft"}),
@@ -56,7 +55,7 @@ def run(job: Job, model: "PreTrainedModel", rows: Rows) -> Timing:
             )
         trainer = _measured(trainer_class, order_of_units(rows.tokens, job))(
             model=model,
-            args=config_class(output_dir=folder, **_settings(job, rows.tokens.paired), **options),
+            args=config_class(output_dir=folder, **_settings(job), **options),
             train_dataset=_dataset(job, rows),
             processing_class=_tokenizer(),
             callbacks=[_Ticks(clock)],
@@ -68,16 +67,13 @@ def run(job: Job, model: "PreTrainedModel", rows: Rows) -> Timing:
     return Timing(seconds=clock.seconds, reference_seconds=trainer.reference_seconds, losses=tuple(losses.tolist()))
 
 
-def _settings(job: Job, paired: bool) -> dict[str, Any]:
+def _settings(job: Job) -> dict[str, Any]:
     """TRL's defaults but for what makes the work equal, and for what the job changes."""
-    units = job.shape.global_batch // (2 if paired else 1)
-    # KTO's reference point is a mean over the micro-batch: the same number as ours only over the whole batch
-    examples = units if job.trl.whole_batch or job.objective == "kto" else min(_EXAMPLES, units)
     adamw = AdamW()
     settings = {
         "max_steps": job.steps,
-        "per_device_train_batch_size": examples,
-        "gradient_accumulation_steps": units // examples,
+        "per_device_train_batch_size": job.trl_examples,
+        "gradient_accumulation_steps": job.units // job.trl_examples,
         "learning_rate": job.learning_rate,
         "lr_scheduler_type": "cosine",
         "adam_beta1": adamw.betas[0],

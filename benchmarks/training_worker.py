@@ -72,7 +72,8 @@ def perform(jobs: Sequence[Job]) -> tuple[Measured, ...]:
         rows = read_rows(job.data)
         began = time.perf_counter()
         model = random_model(job.shape, job.device)
-        parameters = model.num_parameters()
+        looked_up = 0 if job.shape.tie_embeddings else job.shape.vocabulary * job.shape.hidden
+        parameters = model.num_parameters() - looked_up
         peak = PeakMemory(job.device)
         if job.system == "ours":
             timing = training_ours.run(job, model, rows, known)
