@@ -1,41 +1,76 @@
-"""The store's database: opening it, its transactions, and the one kind of write that it does."""
+"""The store's database: connecting to it, its transactions, and the one kind of write that it does."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, Executable, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from results.errors import UserError
-from results.schema import REVISION, Base, RevisionRow, to_json
+from results.schema import Base, to_json
 
 # How long a writer waits for another one, in milliseconds.
 _BUSY_TIMEOUT = 60_000
+# The number under which PostgreSQL keeps the store's write lock; any will do that nobody else uses in this database.
+_WRITE_LOCK = 0x627269646765
 
 
-def open_engine(url_or_path: str | Path, create: bool) -> Engine:
-    """An engine on a database that has the store's tables. Raises UserError; passwords in URLs are not shown."""
+def connect(url_or_path: str | Path, create: bool) -> Engine:
+    """An engine on a SQLite file or a postgresql:// URL; connects on first use. Raises UserError for another URL,
+
+    and for a file that is absent while `create` is false.
+    """
     url = _url(url_or_path)
-    shown = url.render_as_string(hide_password=True)
-    on_sqlite = url.get_backend_name() == "sqlite"
-    if not on_sqlite and url.get_backend_name() != "postgresql":
-        raise UserError(f"{shown}: a results store is a SQLite file or a postgresql:// URL")
-    if on_sqlite and url.database not in (None, "", ":memory:"):
-        _prepare_file(Path(str(url.database)), create)
-    try:
+    if path := file_of(url):
+        _prepare_file(path, create)
+    with described(url):
         engine = create_engine(url, json_serializer=to_json)
-        if on_sqlite:
-            event.listen(engine, "connect", _configure_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-        _make_tables(engine, shown, create)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, DatabaseError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise UserError(f"{shown} cannot be opened as a results store: {reason}") from error
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def connect_to_read(url_or_path: str | Path) -> Engine:
+    """An engine whose every transaction can only read, for statements that a user wrote."""
+    url = _url(url_or_path)
+    if (path := file_of(url)) is None:
+        return connect(url_or_path, create=False)
+    _prepare_file(path, create=False)
+    location = f"{path.absolute().as_uri()}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(location, uri=True, check_same_thread=False))
+    event.listen(engine, "connect", _allow_reading_only)
+    return engine
+
+
+@contextmanager
+def described(url: URL) -> Iterator[None]:
+    """A database that cannot be used is a UserError of one line, without its password."""
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, DatabaseError) as error:
+        reason = next(iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__)
+        if isinstance(error, ModuleNotFoundError) and url.get_backend_name() == "postgresql":
+            reason = f"{reason}; pip install 'bridgebench[postgresql]'"
+        raise UserError(f"{shown(url)} cannot be opened as a results store: {reason}") from error
+
+
+def shown(url: URL) -> str:
+    """A URL as messages show it: without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory and for PostgreSQL."""
+    on_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if on_file else None
 
 
 @contextmanager
@@ -67,9 +102,14 @@ def _url(url_or_path: str | Path) -> URL:
     if isinstance(url_or_path, Path) or "://" not in url_or_path:
         return URL.create("sqlite", database=str(url_or_path))
     try:
-        return make_url(url_or_path)
+        url = make_url(url_or_path)
     except (ArgumentError, ValueError) as error:
         raise UserError("the store's URL cannot be read: write postgresql://user@host/database or a path") from error
+    if url.drivername == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UserError(f"{shown(url)}: a results store is a SQLite file or a postgresql:// URL")
+    return url
 
 
 def _prepare_file(path: Path, create: bool) -> None:
@@ -89,22 +129,27 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
+def _allow_reading_only(connection: Any, _: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+    connection.execute("PRAGMA query_only=ON")
+    # Attaching a file that is not there would make it.
+    connection.set_authorizer(
+        lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
+    )
+
+
 def _begin_sqlite(connection: Any) -> None:
     # A transaction that reads first and writes later is refused when another wrote in between: writers lock at once.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _make_tables(engine: Engine, shown: str, create: bool) -> None:
-    if not inspect(engine).has_table(RevisionRow.__tablename__):
-        if not create:
-            raise UserError(f"{shown} is a database without results; name the store of a study")
-        with engine.execution_options(writes=True).begin() as connection:
-            Base.metadata.create_all(connection)
-            with Session(connection) as session:
-                upsert(session, RevisionRow, {"version_num": REVISION}, identity=("version_num",))
-                session.flush()
-    with Session(engine) as session:
-        found = session.scalars(select(RevisionRow.version_num)).all()
-    if found != [REVISION]:
-        raise UserError(f"{shown} has the schema {', '.join(found) or 'of none'}; this version reads {REVISION}")
+def _begin_postgresql(connection: Any) -> None:
+    # As on SQLite: one writer at a time, and readers who see one state of the store from beginning to end. Through the
+    # driver, because SQLAlchemy would open a cursor on these statements too where the next one's rows are streamed.
+    with connection.connection.cursor() as cursor:
+        if connection.get_execution_options().get("writes", False):
+            cursor.execute(f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT}")
+            cursor.execute(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+        else:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -7,13 +7,14 @@ from math import inf
 
 from pydantic import BaseModel
 
-from results.cells import Cell, cell, difference, worst
+from results.cells import Cell, cell, worst
+from results.comparison import Comparison, compare
 from results.digest import canonical_json
 from results.errors import UserError
 from results.outcomes import ArmKey, StoredScore
 from results.records import Arm, Profile, Stage
 from results.rows import Score
-from results.statistics import Interval, holm
+from results.statistics import Interval
 from results.store import Store, Trained
 from results.text import plain
 
@@ -61,8 +62,8 @@ class Run:
 class Row:
     """One arm name. `cells` stand in the order of the columns; `status` is ok where all of its runs and cells are.
 
-    `difference` is that to the baseline in the main column, `p_holm` its p-value after Holm over the rows that are
-    compared. `matched` is false where the row is not compared because it was trained under another budget.
+    `compared` is what it is beside the baseline in the main column. `matched` is false where the row is not compared
+    because it was trained under another budget, or is a check.
     """
 
     name: str
@@ -70,10 +71,24 @@ class Row:
     status: str
     reason: str
     cells: tuple[Cell, ...]
-    difference: Interval | None
-    p_holm: float | None
+    compared: Comparison | None
     matched: bool
     runs: tuple[Run, ...]
+
+    @property
+    def check(self) -> bool:
+        """Whether it is no model, but answers that say nothing, by which the judge is checked."""
+        return any(run.arm.settings.get("check") for run in self.runs)
+
+    @property
+    def difference(self) -> Interval | None:
+        """To the baseline in the main column."""
+        return self.compared.difference if self.compared else None
+
+    @property
+    def p_holm(self) -> float | None:
+        """The difference's p-value after Holm over the rows that are compared."""
+        return self.compared.p_holm if self.compared else None
 
 
 @dataclass(frozen=True)
@@ -137,8 +152,9 @@ def leaderboard(
     """
     profile = store.profile(profile_name)
     stated = _Stated.model_validate(profile.spec.get("leaderboard") or {})
+    recorded = store.arms(profile.digest)
     arms: dict[str, list[Arm]] = defaultdict(list)
-    for arm in store.arms(profile.digest):
+    for arm in recorded:
         arms[arm.name].append(arm)
     found, scores = _columns(store.scores(profile.digest))
     if found:
@@ -150,7 +166,7 @@ def leaderboard(
         known = plain(", ".join(sorted(arms)))
         raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
     matched = set(arms) if baseline is None else _matched(arms, baseline)
-    runs = _runs(store, profile.digest)
+    runs = _runs(store, profile.digest, recorded)
     rows = []
     for name, own in arms.items():
         of_columns = [scores.get((name, c), {}) for c in range(len(found))]
@@ -217,10 +233,10 @@ def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
     return next(fitting, None)
 
 
-def _runs(store: Store, profile: str) -> dict[ArmKey, Run]:
-    stages, trained = store.stages(profile), store.trained()
+def _runs(store: Store, profile: str, arms: Iterable[Arm]) -> dict[ArmKey, Run]:
+    stages, trained = store.stages(profile), store.trained(profile)
     runs = {}
-    for arm in store.arms(profile):
+    for arm in arms:
         key = ArmKey(arm.name, arm.seed)
         own = stages.get(key, [])
         training = [stage for stage in own if stage.kind == "train"]
@@ -239,11 +255,11 @@ def _row(
     status = worst(arm.status for arm in broken) if broken else unfinished[0].condition if unfinished else "ok"
     reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
     own = tuple(runs[ArmKey(arm.name, arm.seed)] for arm in arms)
-    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, None, True, own)
+    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, True, own)
 
 
 def _matched(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
-    """The arms that may be compared with the baseline: those of its comparisons, and those that were not trained.
+    """The arms that may be compared with the baseline: those of its comparisons, and models that were not trained.
 
     Where the baseline is in no comparison of its profile, nothing is said of budgets, and all may be.
     """
@@ -251,7 +267,7 @@ def _matched(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
     return {
         name
         for name, (arm, *_) in arms.items()
-        if not own or own & _comparisons(arm) or arm.settings.get("responses") == 0
+        if not arm.settings.get("check") and (not own or own & _comparisons(arm) or arm.settings.get("responses") == 0)
     }
 
 
@@ -261,16 +277,11 @@ def _comparisons(arm: Arm) -> set[str]:
 
 
 def _compare(rows: Sequence[Row], baseline: str, main: int, scores: _Scores, confidence: float) -> list[Row]:
-    """The rows with their differences to the baseline, Holm-corrected over all that are compared."""
+    """The rows with what they are beside the baseline."""
     ok = {row.name for row in rows if row.matched and row.cells[main].condition == "ok"}
-    compared = {
-        name: difference(scores[name, main], scores[baseline, main], confidence)
-        for name in sorted(ok - {baseline})
-        if baseline in ok
-    }
-    found = {name: interval for name, interval in compared.items() if interval is not None}
-    adjusted = dict(zip(found, holm([interval.p_value for interval in found.values()]), strict=True))
-    return [replace(row, difference=found.get(row.name), p_holm=adjusted.get(row.name)) for row in rows]
+    arms = {name: scores[name, main] for name in sorted(ok - {baseline}) if baseline in ok}
+    compared = compare(arms, scores.get((baseline, main), {}), confidence)
+    return [replace(row, compared=compared.get(row.name)) for row in rows]
 
 
 def _rank(main: Cell, column: Column) -> float:

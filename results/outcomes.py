@@ -1,8 +1,11 @@
 """Scores and the items behind them: checked against each other when written, computed anew from the items when read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from math import fsum, isclose, sqrt
+from struct import pack
 from typing import NamedTuple
 
 from results.rows import Item, Score
@@ -17,12 +20,16 @@ class ArmKey(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredScore:
-    """One arm's score as its items make it now. `values` by item id where the metric is a mean of items, else None."""
+    """One arm's score as its items make it now. `values` by item id where the metric is a mean of items, else None.
+
+    stale: the metric is no mean of items, and the items are no longer those that it was computed from
+    """
 
     arm: ArmKey
     stage: str
     score: Score
     values: Mapping[str, float] | None
+    stale: bool = False
 
 
 def items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
@@ -46,8 +53,20 @@ def recomputed(score: Score, values: Mapping[str, float]) -> Score:
     """`score` with n_scored counted from its items' values; value and standard error too, where it is their mean."""
     update: dict[str, object] = {"n_scored": len(values)}
     if is_mean(score):
-        update |= {"value": _mean(values.values()), "standard_error": _standard_error(values.values())}
+        mean = _mean(values.values())
+        update |= {"value": mean, "standard_error": _standard_error(values.values(), mean)}
     return score.model_copy(update=update)
+
+
+def evidence(values: Mapping[tuple[str, str], Mapping[str, float]]) -> str:
+    """Digest of the outcomes by item of some scores, which stand under their suite and metric."""
+    found = sha256()
+    for name, own in sorted(values.items()):
+        items = sorted(own)
+        found.update(json.dumps([name, items]).encode())
+        # Databases do not keep the sign of a zero.
+        found.update(pack(f"<{len(items)}d", *(own[item] + 0.0 for item in items)))
+    return found.hexdigest()
 
 
 def is_mean(score: Score) -> bool:
@@ -55,18 +74,15 @@ def is_mean(score: Score) -> bool:
     return score.detail.get("aggregate") == "mean"
 
 
-def _mean(values: Iterable[float]) -> float | None:
+def _mean(values: Collection[float]) -> float | None:
     """Rounded once, so that the order of rows does not matter."""
-    listed = list(values)
-    return fsum(listed) / len(listed) if listed else None
+    return fsum(values) / len(values) if values else None
 
 
-def _standard_error(values: Iterable[float]) -> float | None:
-    listed = list(values)
-    if len(listed) < 2:
+def _standard_error(values: Collection[float], mean: float | None) -> float | None:
+    if mean is None or len(values) < 2:
         return None
-    mean = fsum(listed) / len(listed)
-    return sqrt(fsum((value - mean) ** 2 for value in listed) / (len(listed) - 1) / len(listed))
+    return sqrt(fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1) / len(values))
 
 
 def _check(score: Score, outcomes: Sequence[float | None]) -> None:

@@ -8,20 +8,37 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
-from sqlalchemy import Engine, Select, delete, func, insert, select
-from sqlalchemy.orm import Session
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, Engine, Select, delete, func, insert, inspect, select
+from sqlalchemy.orm import Session, aliased
 
-from results.database import open_engine, upsert, writing
+from results.claims.records import ClaimRecord, VerdictRecord
+from results.database import upsert, writing
 from results.errors import UserError
-from results.outcomes import ArmKey, StoredScore, is_mean, items_by_score, recomputed
+from results.outcomes import ArmKey, StoredScore, evidence, is_mean, items_by_score
 from results.records import Arm, CurvePoint, Profile, Stage
+from results.reported import ReportedNumber
 from results.rows import Item, Score
-from results.schema import ArmRow, ArmStageRow, CurveRow, ItemRow, ProfileRow, ScoreRow, StageRow
+from results.schema import (
+    ArmRow,
+    ArmStageRow,
+    Base,
+    ClaimRow,
+    CurveRow,
+    ItemRow,
+    ProfileRow,
+    ReportedRow,
+    ScoreRow,
+    StageRow,
+    VerdictRow,
+    storable,
+)
+from results.stored_scores import stored_scores
+from results.upgrade import open_engine
 
-_Record = TypeVar("_Record", Profile, Arm)
-_Row = TypeVar("_Row", ProfileRow, ArmRow)
+_Record = TypeVar("_Record", bound=BaseModel)
 
 
 class Trained(NamedTuple):
@@ -91,6 +108,7 @@ class Store:
         Raises ValueError where scores and items disagree.
         """
         items_of = items_by_score(scores, items)
+        of_stage = {name: _outcomes(own) for name, own in items_of.items() if own}
         with writing(self.engine) as session:
             arm_id = _arm_id(session, arm)
             before = session.scalars(select(ScoreRow).filter_by(arm_id=arm_id, stage_key=stage_key)).all()
@@ -101,6 +119,8 @@ class Store:
             for score in scores:
                 own = items_of[score.suite, score.metric]
                 row = score.model_dump() | {"arm_id": arm_id, "stage_key": stage_key, "itemised": bool(own)}
+                row |= {"unit": score.detail.get("unit"), "is_mean": is_mean(score)}
+                row["evidence"] = None if is_mean(score) else _evidence(score, of_stage)
                 identity = {"arm_id": arm_id, "suite": score.suite, "metric": score.metric}
                 upsert(session, ScoreRow, row, identity=tuple(identity))
                 score_id = session.scalars(select(ScoreRow.id).filter_by(**identity)).one()
@@ -122,7 +142,8 @@ class Store:
 
     def profiles(self) -> list[Profile]:
         """All versions of all profiles, the one recorded last first."""
-        return self._read(Profile, select(ProfileRow).order_by(ProfileRow.recorded.desc(), ProfileRow.digest))
+        query = select(*_columns(Profile, ProfileRow)).order_by(ProfileRow.recorded.desc(), ProfileRow.digest)
+        return self._read(Profile, query)
 
     def profile(self, name_or_digest: str) -> Profile:
         """The version with this digest, or the one recorded last under this name. Raises UserError for none."""
@@ -135,44 +156,31 @@ class Store:
 
     def arms(self, profile: str) -> list[Arm]:
         """The arms of the profile with this digest, by name and seed."""
-        return self._read(Arm, select(ArmRow).filter_by(profile=profile).order_by(ArmRow.name, ArmRow.seed))
+        query = select(*_columns(Arm, ArmRow)).where(ArmRow.profile == profile).order_by(ArmRow.name, ArmRow.seed)
+        return self._read(Arm, query)
 
     def stages(self, profile: str) -> dict[ArmKey, list[Stage]]:
         """The stages that each arm of the profile with this digest goes through, by kind and key."""
         query = (
-            select(ArmRow.name, ArmRow.seed, StageRow)
+            select(ArmRow.name, ArmRow.seed, *_columns(Stage, StageRow))
             .join(ArmStageRow, ArmStageRow.arm_id == ArmRow.id)
             .join(StageRow, StageRow.key == ArmStageRow.stage_key)
             .where(ArmRow.profile == profile)
             .order_by(StageRow.kind, StageRow.key)
         )
         found: dict[ArmKey, list[Stage]] = defaultdict(list)
-        with Session(self.engine) as session:
-            for name, seed, stage in session.execute(query):
-                found[ArmKey(name, seed)].append(Stage.model_validate(stage))
+        known: dict[str, Stage] = {}
+        with self.engine.connect() as connection:
+            for name, seed, *values in connection.execute(query):
+                fields = dict(zip(Stage.model_fields, values, strict=True))
+                stage = known.get(fields["key"]) or known.setdefault(fields["key"], Stage.model_validate(fields))
+                found[ArmKey(name, seed)].append(stage)
         return dict(found)
 
     def scores(self, profile: str) -> list[StoredScore]:
         """Every score of the profile with this digest as its items make it now, by arm, suite and metric."""
-        scored = (
-            select(ArmRow.name, ArmRow.seed, ScoreRow)
-            .join(ScoreRow, ScoreRow.arm_id == ArmRow.id)
-            .where(ArmRow.profile == profile)
-            .order_by(ArmRow.name, ArmRow.seed, ScoreRow.suite, ScoreRow.metric)
-        )
-        outcomes = (
-            select(ItemRow.score_id, ItemRow.item, ItemRow.value)
-            .join(ScoreRow, ScoreRow.id == ItemRow.score_id)
-            .join(ArmRow, ArmRow.id == ScoreRow.arm_id)
-            .where(ArmRow.profile == profile)
-        )
-        values: dict[int, dict[str, float]] = defaultdict(dict)
-        with Session(self.engine) as session:
-            for score_id, item, value in session.execute(outcomes):
-                if value is not None:
-                    values[score_id][item] = value
-            rows = session.execute(scored).all()
-        return [_stored_score(ArmKey(name, seed), row, values[row.id]) for name, seed, row in rows]
+        with self.engine.connect() as connection:
+            return stored_scores(connection, profile)
 
     def items(self, arm: Arm, suite: str, metric: str) -> list[Item]:
         """The items behind one score, with their details, by item id."""
@@ -197,16 +205,77 @@ class Store:
                 for row in session.scalars(query)
             ]
 
-    def trained(self) -> dict[str, Trained]:
-        """What every stage that has a curve was trained on, by stage key."""
-        query = select(CurveRow.stage_key, func.max(CurveRow.examples), func.max(CurveRow.tokens))
+    def trained(self, profile: str) -> dict[str, Trained]:
+        """What every stage of the profile with this digest that has a curve was trained on, by stage key."""
+        point = aliased(CurveRow)
+        last = select(func.max(point.step)).where(point.stage_key == StageRow.key).scalar_subquery()
+        stages = select(ArmStageRow.stage_key).join(ArmRow).where(ArmRow.profile == profile)
+        query = (
+            select(StageRow.key, func.max(CurveRow.examples), func.max(CurveRow.tokens))
+            .join(CurveRow, (CurveRow.stage_key == StageRow.key) & (CurveRow.step == last))
+            .where(StageRow.key.in_(stages))
+        )
         with Session(self.engine) as session:
-            rows = session.execute(query.group_by(CurveRow.stage_key))
+            rows = session.execute(query.group_by(StageRow.key))
             return {key: Trained(examples, tokens) for key, examples, tokens in rows}
 
-    def _read(self, record: type[_Record], query: Select[_Row]) -> list[_Record]:
-        with Session(self.engine) as session:
-            return [record.model_validate(row) for row in session.scalars(query)]
+    def record_reported(self, numbers: Iterable[ReportedNumber]) -> None:
+        """Makes `numbers` all that the papers are known to report."""
+        with writing(self.engine) as session:
+            session.execute(delete(ReportedRow))
+            if rows := [number.model_dump() for number in numbers]:
+                session.execute(insert(ReportedRow), rows)
+
+    def record_claims(self, claims: Iterable[ClaimRecord]) -> None:
+        """Keeps every wording of every claim, with the time at which it was first recorded."""
+        with writing(self.engine) as session:
+            for claim in claims:
+                row = claim.model_dump() | {"recorded": datetime.now(UTC)}
+                upsert(session, ClaimRow, row, identity=("id", "digest"), keep=("recorded",))
+
+    def record_verdicts(self, profile: str, verdicts: Iterable[VerdictRecord]) -> None:
+        """Makes `verdicts` on claims recorded before all that the profile with this digest has."""
+        with writing(self.engine) as session:
+            session.execute(delete(VerdictRow).where(VerdictRow.profile == profile))
+            if rows := [verdict.model_dump() for verdict in verdicts]:
+                session.execute(insert(VerdictRow), rows)
+
+    def reported(self) -> list[ReportedNumber]:
+        """What the papers report, by id."""
+        return self._read(ReportedNumber, select(*_columns(ReportedNumber, ReportedRow)).order_by(ReportedRow.id))
+
+    def claims(self) -> list[ClaimRecord]:
+        """Every wording of every claim, by id; the one recorded last stands last."""
+        query = select(*_columns(ClaimRecord, ClaimRow)).order_by(ClaimRow.id, ClaimRow.recorded, ClaimRow.digest)
+        return self._read(ClaimRecord, query)
+
+    def verdicts(self, profile: str) -> list[VerdictRecord]:
+        """The verdicts of the profile with this digest, by claim and part."""
+        query = select(*_columns(VerdictRecord, VerdictRow)).where(VerdictRow.profile == profile)
+        return self._read(VerdictRecord, query.order_by(VerdictRow.claim, VerdictRow.part))
+
+    def _read(self, record: type[_Record], query: Select[*tuple[Any, ...]]) -> list[_Record]:
+        """Records from a query for their `_columns`."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(query)
+            return [record.model_validate(dict(zip(record.model_fields, row, strict=True))) for row in rows]
+
+
+def _columns(record: type[BaseModel], table: type[Base]) -> list[ColumnElement[Any]]:
+    """The columns of a record's fields, in their order."""
+    return [inspect(table).columns[name] for name in record.model_fields]
+
+
+def _outcomes(items: Iterable[Item]) -> dict[str, float]:
+    """Values by item, as they can be read back."""
+    return {storable(item.item): item.value for item in items if item.value is not None}
+
+
+def _evidence(score: Score, of_stage: Mapping[tuple[str, str], Mapping[str, float]]) -> str:
+    """Digest of what a score was computed from: its own items, else all that its stage left."""
+    name = (score.suite, score.metric)
+    used = {name: of_stage[name]} if name in of_stage else of_stage
+    return evidence({(storable(suite), storable(metric)): values for (suite, metric), values in used.items()})
 
 
 def _arm_id(session: Session, arm: Arm) -> int:
@@ -215,18 +284,3 @@ def _arm_id(session: Session, arm: Arm) -> int:
     if found is None:
         raise ValueError(f"arm {arm.name!r} seed {arm.seed} was not recorded")
     return found
-
-
-def _stored_score(arm: ArmKey, row: ScoreRow, values: Mapping[str, float]) -> StoredScore:
-    score = Score(
-        suite=row.suite,
-        metric=row.metric,
-        value=row.value,
-        standard_error=row.standard_error,
-        n_expected=row.n_expected,
-        n_scored=row.n_scored,
-        higher_is_better=row.higher_is_better,
-        detail=row.detail,
-    )
-    shown = recomputed(score, values) if row.itemised else score
-    return StoredScore(arm, row.stage_key, shown, values if is_mean(score) else None)

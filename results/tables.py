@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from io import StringIO
 
 from results.cells import Cell
+from results.comparison import Comparison
 from results.leaderboard import Column, Leaderboard
 from results.statistics import Interval
-from results.text import plain
-from results.wording import cell_text, difference_heading, difference_text, heading, notes, seen
+from results.text import no_formula, plain
+from results.wording import cell_text, difference_heading, difference_text, heading, notes, relative_text, seen
 
 
 def terminal(board: Leaderboard, width: int = 120) -> str:
@@ -18,7 +19,7 @@ def terminal(board: Leaderboard, width: int = 120) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    head, *body = _grid(board, plain)
+    head, *body = grid(board, plain)
     table = Table(title=Text(plain(board.profile.name)), title_justify="left")
     for index, title in enumerate(head):
         table.add_column(Text(title), overflow="fold", justify="left" if index == 0 else "right")
@@ -26,7 +27,7 @@ def terminal(board: Leaderboard, width: int = 120) -> str:
         table.add_row(*map(Text, line))
     console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False)
     console.print(table)
-    for note in _remarks(board):
+    for note in remarks(board):
         console.print(Text(plain(note, 1000)))
     written = console.file
     assert isinstance(written, StringIO)
@@ -35,11 +36,11 @@ def terminal(board: Leaderboard, width: int = 120) -> str:
 
 def markdown(board: Leaderboard) -> str:
     """The leaderboard as a GitHub-flavoured Markdown table with notes below."""
-    head, *body = _grid(board, escape)
+    head, *body = grid(board, escape)
     rule = ["---", *("---:" for _ in head[1:])]
     table = [_line(line) for line in (head, rule, *body)]
-    remarks = [f"- {escape(note, 1000)}" for note in _remarks(board)]
-    return "\n".join([f"## {escape(board.profile.name)}", "", *table, "", *remarks, ""])
+    below = [f"- {escape(note, 1000)}" for note in remarks(board)]
+    return "\n".join([f"## {escape(board.profile.name)}", "", *table, "", *below, ""])
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -59,7 +60,7 @@ def csv(board: Leaderboard) -> str:
             "method": _spreadsheet(row.method),
             **_column_fields(column),
             **_cell_fields(shown),
-            **_difference_fields(row.difference if index == board.main else None, row.p_holm),
+            **_comparison_fields(row.compared if index == board.main else None),
             "baseline": _spreadsheet(board.baseline or ""),
             "matched": "" if board.baseline is None else str(row.matched).lower(),
             "reason": _spreadsheet(row.reason),
@@ -83,8 +84,8 @@ def escape(text: str, limit: int = 300) -> str:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", shown)
 
 
-def _grid(board: Leaderboard, quote: Callable[[str], str]) -> list[list[str]]:
-    """Heading and rows; `quote` makes safe what others named."""
+def grid(board: Leaderboard, quote: Callable[[str], str]) -> list[list[str]]:
+    """Heading and rows of every table; `quote` makes safe what others named."""
     order = board.shown
     head = ["arm", *(quote(heading(board.columns[i], board)) for i in order), "seeds", "responses seen", "status"]
     lines = [
@@ -102,10 +103,16 @@ def _grid(board: Leaderboard, quote: Callable[[str], str]) -> list[list[str]]:
         head.insert(2, quote(difference_heading(board)))
         for line, row in zip(lines, board.rows, strict=True):
             line.insert(2, difference_text(row.difference, row.p_holm, unit))
+        gains = [row.compared.relative if row.compared else None for row in board.rows]
+        if any(gains):
+            head.insert(3, "relative gain %")
+            for line, gain in zip(lines, gains, strict=True):
+                line.insert(3, relative_text(gain))
     return [head, *lines]
 
 
-def _remarks(board: Leaderboard) -> list[str]:
+def remarks(board: Leaderboard) -> list[str]:
+    """What stands below every table."""
     reasons = [f"{row.name}: {row.reason}" for row in board.rows if row.reason]
     return [*(plain(reason) for reason in reasons), *notes(board)]
 
@@ -134,11 +141,16 @@ def _cell_fields(shown: Cell) -> dict[str, str]:
     }
 
 
-def _difference_fields(shown: Interval | None, p_holm: float | None) -> dict[str, str]:
+def _comparison_fields(shown: Comparison | None) -> dict[str, str]:
+    gain = shown and shown.relative
     return {
-        **_limits("difference_", shown),
-        "p_value": "" if shown is None else repr(shown.p_value),
-        "p_holm": "" if shown is None or p_holm is None else repr(p_holm),
+        **_limits("difference_", shown.difference if shown else None),
+        "p_value": repr(shown.p_value) if shown else "",
+        "p_holm": repr(shown.p_holm) if shown else "",
+        "relative_gain": repr(gain.value) if gain else "",
+        "relative_low": repr(gain.low) if gain else "",
+        "relative_high": repr(gain.high) if gain else "",
+        "minimum_detectable_difference": repr(shown.detectable) if shown and shown.detectable else "",
     }
 
 
@@ -148,5 +160,4 @@ def _limits(prefix: str, shown: Interval | None) -> dict[str, str]:
 
 
 def _spreadsheet(text: str) -> str:
-    shown = plain(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    return no_formula(plain(text))

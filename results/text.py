@@ -16,6 +16,11 @@ def plain(text: str, limit: int = 300) -> str:
     return shown if len(text) <= limit else f"{shown} … ({len(text):,} characters in all)"
 
 
+def no_formula(text: str) -> str:
+    """Text for a CSV file: an apostrophe stands before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _visible(character: str) -> str:
     if character in _SPACES:
         return " "

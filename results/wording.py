@@ -3,8 +3,9 @@
 from math import inf
 
 from results.cells import Cell
+from results.comparison import POWER
 from results.leaderboard import Column, Leaderboard, Run
-from results.statistics import Interval, Spread
+from results.statistics import Interval, Ratio, Spread
 
 # A whole number of one run; only a mean over runs has a fraction.
 _COUNT = "items"
@@ -63,6 +64,18 @@ def difference_text(shown: Interval | None, p_holm: float | None, unit: str) -> 
     return interval(shown, unit, signed=True) + p
 
 
+def relative_text(shown: Ratio | None) -> str:
+    """A relative gain in percent with its interval: `+8.4 [-1.2, 19.0]`."""
+    if shown is None:
+        return "–"
+    value, low, high = (_percent(share) for share in (shown.value, shown.low, shown.high))
+    return f"{'+' if shown.value > 0 and value.strip('0.') else ''}{value} [{low}, {high}]"
+
+
+def _percent(share: float) -> str:
+    return f"{'-' if share < 0 else ''}∞" if abs(share) == inf else number(100 * share, "percent")
+
+
 def seen(runs: tuple[Run, ...]) -> str:
     """How many responses each of a row's runs was trained on, as a range where seeds differ."""
     examples = [run.trained.examples for run in runs if run.trained is not None]
@@ -100,15 +113,31 @@ def _comparison_notes(board: Leaderboard) -> list[str]:
     if board.baseline is None or board.main is None:
         return []
     found = [
-        f"Differences to {board.baseline} are paired by item and training seed; their p-values are corrected after "
-        "Holm over the arms that are compared."
+        f"Differences to {board.baseline} are paired by item and training seed. Their p-values take the spread over "
+        "seeds from all arms together where an arm's own is smaller, and are corrected after Holm over the arms that "
+        "are compared."
     ]
-    if others := [row.name for row in board.rows if not row.matched]:
+    if any(row.compared and row.compared.relative for row in board.rows):
+        found.append(
+            f"A relative gain is the difference over the mean of {board.baseline}, with Fieller's interval; ∞ where "
+            "that mean is not told from zero."
+        )
+    if least := [row.compared.detectable for row in board.rows if row.compared and row.compared.detectable]:
+        unit = board.columns[board.main].unit
+        low, high = number(min(least), unit), number(max(least), unit)
+        found.append(
+            f"Minimum detectable difference: {low if low == high else f'{low} to {high}'} {unit}. A true difference to "
+            f"{board.baseline} of that size would show, after correction, with a probability of {POWER:.0%}; a smaller "
+            "one is likely not to."
+        )
+    if others := [row.name for row in board.rows if not row.matched and not row.check]:
         compared = [row.name for row in board.rows if row.difference is not None]
         found.append(
             f"Compared with {board.baseline}: {', '.join(compared) or 'none'}. Not compared, because they were trained "
             f"under another budget (no comparison of the profile holds both): {', '.join(others)}."
         )
+    if checks := [row.name for row in board.rows if row.check]:
+        found.append(f"{', '.join(checks)}: no models but checks of the judge, answers that say nothing; not compared.")
     return found
 
 

@@ -12,7 +12,7 @@ from results.rows import Item, Score
 from results.statistics import Spread, holm, mean_interval, paired_difference
 from results.store import Store
 from results.tables import csv, markdown, terminal
-from results.wording import cell_text
+from results.wording import cell_text, notes
 from tests.results.study import (
     PROFILE,
     arm,
@@ -294,6 +294,18 @@ def test_only_arms_of_the_baselines_comparison_and_untrained_ones_are_compared(t
     assert (row(board, "uft").cells[0].condition, row(board, "uft").matched) == ("ok", False)
     assert {one.name for one in alike.rows if one.difference is not None} == {"sft", "dft", "una", "uft"}
     assert all(one.matched for one in alike.rows)
+
+
+def test_checks_of_the_judge_are_rows_and_not_compared(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("base", responses=0), *mean_score([100.0, 0.0, 100.0, 0.0]))
+        record(store, arm("sft", responses=8), *mean_score([100.0, 100.0, 100.0, 0.0]))
+        record(store, arm("null-model", responses=0, check=True), *mean_score([0.0, 0.0, 100.0, 0.0]))
+        board = leaderboard(store, "small", baseline="base")
+    assert {one.name for one in board.rows if one.difference is not None} == {"sft"}
+    assert row(board, "null-model").check and row(board, "null-model").cells[0].condition == "ok"
+    (note,) = (note for note in notes(board) if "null-model" in note)
+    assert note == "null-model: no models but checks of the judge, answers that say nothing; not compared."
 
 
 def test_counts_are_whole_and_lie_between_none_and_all(tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ from results.statistics import (
     holm,
     interval_from_standard_errors,
     mean_interval,
-    mean_squares,
     minimum_detectable_difference,
+    p_value,
     paired_difference,
+    ratio_of_means,
     seed_pairs,
 )
+from results.variance import mean_squares, pooled_seed_square
 
 Matrix = NDArray[np.float64]
 
@@ -222,3 +224,78 @@ def test_a_larger_study_sees_smaller_differences() -> None:
     assert minimum_detectable_difference(pilot, power=0.9) > own
     with pytest.raises(ValueError, match="says nothing"):
         minimum_detectable_difference(pilot[:1], n_seeds=3)
+
+
+def test_a_ratio_of_paired_items_has_fiellers_limits() -> None:
+    a, b = np.array([[3.0, 5.0, 4.0, 6.0, 7.0]]), np.array([[2.0, 2.5, 2.0, 3.5, 3.0]])
+    shown = ratio_of_means(a, b)
+    assert shown is not None
+    assert shown.value == pytest.approx(25 / 13)
+    # A limit is where the difference a - r b is just told from zero: Student's t with four degrees of freedom.
+    for limit in (shown.low, shown.high):
+        assert mean_interval(a - limit * b).p_value == pytest.approx(0.05)
+
+
+def test_a_ratio_of_seeds_and_items_holds_what_is_not_told_from_it() -> None:
+    generator = np.random.default_rng(1)
+    shared = generator.normal(0, 10, 80)
+    a, b = (60 + shared + generator.normal(0, 2, (3, 1)) + generator.normal(level, 8, (3, 80)) for level in (9, 0))
+    shown = ratio_of_means(a - b, b)
+    assert shown is not None
+    assert shown.value == pytest.approx((a.mean() - b.mean()) / b.mean())
+    # The limits take the degrees of freedom at the estimate, and the test takes them at the limit.
+    for limit in (shown.low, shown.high):
+        assert mean_interval(a - b - limit * b).p_value == pytest.approx(0.05, abs=0.02)
+
+
+@given(matrices, matrices, st.sampled_from([0.5, 2.0, 10.0]))
+def test_a_ratio_knows_no_unit(a: Matrix, b: Matrix, scale: float) -> None:
+    if a.shape != b.shape or b.mean() <= 0:
+        return
+    one, other = ratio_of_means(a, b), ratio_of_means(scale * a, scale * b)
+    assert one is not None and other is not None
+    assert one.low <= one.value <= one.high
+    for x, y in ((one.value, other.value), (one.low, other.low), (one.high, other.high)):
+        assert x == pytest.approx(y, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("numerator", "denominator"), [([[1.0, 2.0]], [[0.0, 0.0]]), ([[1.0, 2.0]], [[-1.0, -2.0]])])
+def test_there_is_no_ratio_to_what_is_not_positive(
+    numerator: list[list[float]], denominator: list[list[float]]
+) -> None:
+    assert ratio_of_means(numerator, denominator) is None
+
+
+def test_a_ratio_to_what_is_not_told_from_zero_has_no_limits() -> None:
+    shown = ratio_of_means([[1.0, 2.0, 3.0]], [[5.0, -4.0, 0.5]])
+    assert shown is not None
+    assert (shown.low, shown.high) == (-inf, inf)
+    single = ratio_of_means([[1.0]], [[2.0]])
+    assert single is not None
+    assert (single.value, single.low, single.high) == (0.5, -inf, inf)
+
+
+def test_an_arm_whose_seeds_agree_by_chance_is_tested_by_the_spread_of_all() -> None:
+    generator = np.random.default_rng(4)
+    arms = [generator.normal(50, 10, (3, 40)) + generator.normal(0, 6, (3, 1)) for _ in range(8)]
+    alike = generator.normal(56, 10, (3, 40))
+    alike += 56 - alike.mean(axis=1, keepdims=True)
+    arms[0] += 50 - arms[0].mean(axis=1, keepdims=True)
+    of_all = pooled_seed_square([*arms, alike])
+    assert of_all.freedom == 16
+    # Twice the expected square of one arm: 40 · 6² for its seeds, 10² for single answers.
+    assert of_all.square == pytest.approx(2 * (40 * 36 + 100), rel=0.5)
+    difference = alike - arms[0]
+    assert mean_interval(difference).p_value < 0.001
+    assert p_value(difference, of_all) > 0.1
+    wide = arms[1] - arms[2] + np.array([[-40.0], [0.0], [40.0]])
+    assert p_value(wide, of_all) == pytest.approx(mean_interval(wide).p_value)
+
+
+def test_two_arms_pool_to_the_mean_square_of_their_difference() -> None:
+    generator = np.random.default_rng(5)
+    a, b = generator.normal(0, 1, (2, 4, 30))
+    pooled = pooled_seed_square([a, b])
+    assert pooled.square == pytest.approx(mean_squares(a - b).seed)
+    assert pooled.freedom == 3
+    assert p_value(a - b, pooled) == pytest.approx(mean_interval(a - b).p_value)

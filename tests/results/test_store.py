@@ -45,7 +45,7 @@ def test_everything_is_read_back_as_it_was_recorded(tmp_path: Path) -> None:
         assert read.values == {"q000": 100.0, "q001": 0.0}
         assert store.items(one, "quiz", "accuracy") == items
         assert store.curve("train-sft-3")[0] == CurvePoint(step=1, examples=8, tokens=100, metric="loss", value=1.0)
-        assert store.trained() == {"train-sft-3": Trained(24, 300)}
+        assert store.trained(PROFILE.digest) == {"train-sft-3": Trained(24, 300)}
 
 
 def test_recording_the_same_again_changes_nothing(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
     Store.open(tmp_path / "store.db").close()
     with sqlite3.connect(tmp_path / "store.db") as connection:
         connection.execute("update alembic_version set version_num = '0099'")
-    with pytest.raises(UserError, match="has the schema 0099; this version reads 0001"):
+    with pytest.raises(UserError, match="has the schema 0099; this version of bridgebench knows up to 0002"):
         Store.open(tmp_path / "store.db")
 
 

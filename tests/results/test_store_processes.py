@@ -1,13 +1,15 @@
-"""The store under several processes, and under a writer that is killed in the middle of a transaction."""
+"""The store under several processes, and under writers that are killed, on either database."""
 
+import random
 import signal
-import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from results.checking import faults
 from results.store import Store
 from tests.results.study import PROFILE, arm, mean_score, record
 
@@ -28,27 +30,33 @@ def stop(connection, cursor, statement, *rest):
         print(connection.exec_driver_sql("select count(*) from items").scalar(), flush=True)
         time.sleep(600)
 
-@event.listens_for(store.engine, "connect")
-def spill(connection, record):
-    connection.execute("pragma cache_size = 10")  # pages: forces what is not committed out to the file
+if store.engine.dialect.name == "sqlite":
+    @event.listens_for(store.engine, "connect")
+    def spill(connection, record):
+        connection.execute("pragma cache_size = 10")  # pages: forces what is not committed out to the file
 
 store.engine.dispose()
 record(store, arm("sft"), *mean_score([0.0] * 20_000))
 """
 
-# Opens the store when told to, then records 20 arms of its own and one that both writers share.
+# When told to, opens the store and records as many arms of its own as it is told, over and over one that all share.
 WRITER = """
 import sys
 from results.store import Store
-from tests.results.study import arm, mean_score, record
+from tests.results.study import arm, mean_score, record, record_training
 
 print("ready", flush=True)
 sys.stdin.readline()
 with Store.open(sys.argv[1]) as store:
-    for number in range(20):
-        record(store, arm(f"{sys.argv[2]}-{number}"), *mean_score([100.0, 0.0, 100.0]))
-        record(store, arm("shared"), *mean_score([0.0, 100.0]))
+    for number in range(int(sys.argv[3])):
+        own = arm(f"{sys.argv[2]}-{number}")
+        record(store, own, *mean_score([100.0, 0.0, 100.0] * 30))
+        record_training(store, own)
+        record(store, arm("shared"), *mean_score([0.0, 100.0] * 50))
 """
+
+KILLS = 20
+ARMS = 40
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -57,45 +65,88 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def integrity(path: Path) -> str:
-    with sqlite3.connect(path) as connection:
-        return str(connection.execute("pragma integrity_check").fetchone()[0])
+def await_ready(writer: subprocess.Popen[str]) -> None:
+    assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+
+
+def release(writer: subprocess.Popen[str]) -> None:
+    assert writer.stdin is not None
+    writer.stdin.write("go\n")
+    writer.stdin.flush()
+
+
+def check(url: str, names: set[str]) -> None:
+    """Nothing is lost or doubled: each of these arms has one score of all its items, and its curve."""
+    with Store.open(url) as store:
+        assert faults(store) == []
+        found = {one.arm.name: one for one in store.scores(PROFILE.digest)}
+        assert set(found) == {*names, "shared"}
+        assert len(store.scores(PROFILE.digest)) == len(found)
+        assert all(one.score.complete for one in found.values())
+        assert {len(one.values or ()) for one in found.values()} == {90, 100}
+        assert set(store.trained(PROFILE.digest)) == {f"train-{name}-0" for name in names}
+        assert {arm.name for arm in store.arms(PROFILE.digest)} == set(found)
 
 
 @pytest.mark.slow
-def test_a_killed_writer_leaves_all_of_the_old_and_nothing_of_the_new(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    with Store.open(path) as store:
+def test_a_killed_writer_leaves_all_of_the_old_and_nothing_of_the_new(database: str) -> None:
+    with Store.open(database) as store:
         record(store, arm("sft"), *mean_score([100.0] * 50))
         before = store.scores(PROFILE.digest)
-    writer = start(KILLED, str(path))
+    writer = start(KILLED, database)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "20000\n"
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    assert integrity(path) == "ok"
-    with Store.open(path) as store:
+    with Store.open(database) as store:
+        assert faults(store) == []
         assert store.scores(PROFILE.digest) == before
         record(store, arm("sft"), *mean_score([0.0] * 10))
         assert store.scores(PROFILE.digest)[0].score.value == 0.0
 
 
 @pytest.mark.slow
-def test_two_processes_open_and_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    writers = [start(WRITER, str(path), name) for name in ("a", "b", "c")]
+def test_several_processes_open_and_write_at_once(database: str) -> None:
+    writers = [start(WRITER, database, name, "20") for name in ("a", "b", "c")]
     for writer in writers:
-        assert writer.stdin is not None and writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
+        await_ready(writer)
     for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
+        release(writer)
     for writer in writers:
         writer.communicate(timeout=300)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
-    assert integrity(path) == "ok"
-    with Store.open(path) as store:
-        scores = store.scores(PROFILE.digest)
-    assert len(scores) == 61
-    assert all(one.score.complete for one in scores)
+    check(database, {f"{name}-{number}" for name in "abc" for number in range(20)})
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_had_recorded(database: str) -> None:
+    """A second one writes all the while; the killed one is started anew each time, and once more to its end."""
+    moments = random.Random(5)
+    other = start(WRITER, database, "steady", str(ARMS * 5))
+    await_ready(other)
+    release(other)
+    recorded: set[str] = set()
+    killed = 0
+    for _ in range(KILLS):
+        writer = start(WRITER, database, "killed", str(ARMS))
+        await_ready(writer)
+        release(writer)
+        time.sleep(moments.uniform(0.0, 1.0))
+        killed += writer.poll() is None
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        with Store.open(database) as store:
+            assert faults(store) == []
+            scores = store.scores(PROFILE.digest)
+            assert all(one.score.complete and len(one.values or ()) in {90, 100} for one in scores)
+            now = {one.arm.name for one in scores}
+        assert recorded <= now
+        recorded = now
+    assert killed > 0
+    last = start(WRITER, database, "killed", str(ARMS))
+    await_ready(last)
+    release(last)
+    for writer in (last, other):
+        writer.communicate(timeout=600)
+        assert writer.returncode == 0
+    check(database, {f"killed-{n}" for n in range(ARMS)} | {f"steady-{n}" for n in range(ARMS * 5)})

@@ -1,6 +1,7 @@
 """Tables as text: what they say of a known study, and that no text from a store can break them."""
 
 import csv
+import random
 import re
 from io import StringIO
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from results import tables
 from results.leaderboard import Leaderboard, leaderboard
@@ -38,14 +40,65 @@ def test_markdown_of_a_known_study(board: Leaderboard) -> None:
     assert tables.markdown(board).splitlines()[:8] == [
         "## small",
         "",
-        "| arm | quiz accuracy (percent) ↑ | against sft | seeds | responses seen | status |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-        "| dpo | 54.2 [12.1, 96.2] | +25.0 [-7.6, 57.6], p = 0.112 | 3 | 24 | ok |",
-        "| sft | 29.2 [0.0, 67.1] | – | 3 | 24 | ok |",
-        "| kto | diverged 1/2 seeds | – | 2 | – | diverged |",
-        "| uft | incomplete 7/8 | – | 1 | – | incomplete |",
+        "| arm | quiz accuracy (percent) ↑ | against sft | relative gain % | seeds | responses seen | status |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| dpo | 54.2 [12.1, 96.2] | +25.0 [-7.6, 57.6], p = 0.112 | +85.7 [-∞, ∞] | 3 | 24 | ok |",
+        "| sft | 29.2 [0.0, 67.1] | – | – | 3 | 24 | ok |",
+        "| kto | diverged 1/2 seeds | – | – | 2 | – | diverged |",
+        "| uft | incomplete 7/8 | – | – | 1 | – | incomplete |",
     ]
     assert "- kto: seed 1: loss is NaN at step 17" in tables.markdown(board)
+
+
+def test_what_could_have_been_seen_stands_beside_the_table(tmp_path: Path) -> None:
+    generator = random.Random(3)
+    with Store.open(tmp_path / "store.db") as store:
+        for name, share in (("sft", 0.5), ("dpo", 0.6), ("kto", 0.5)):
+            for seed in range(3):
+                record(store, arm(name, seed), *mean_score([100.0 * (generator.random() < share) for _ in range(300)]))
+        board = leaderboard(store, "small", baseline="sft")
+    compared = {row.name: row.compared for row in board.rows}
+    assert compared["sft"] is None
+    for name in ("dpo", "kto"):
+        one = compared[name]
+        assert one is not None and one.relative is not None and one.detectable is not None
+        baseline = next(row.cells[0].interval for row in board.rows if row.name == "sft")
+        assert baseline is not None
+        assert one.relative.value == pytest.approx(one.difference.mean / baseline.mean)
+        assert one.relative.low < one.relative.value < one.relative.high
+        # Two arms are compared: a difference has to pass at 2.5%, and with a probability of 80%.
+        quantiles = stats.t(one.difference.degrees_of_freedom).ppf([0.9875, 0.8])
+        assert one.detectable / one.difference.standard_error == pytest.approx(quantiles.sum(), rel=0.1)
+    shown = tables.markdown(board)
+    assert re.search(r"- Minimum detectable difference: [0-9.]+ to [0-9.]+ percent\. A true difference to sft", shown)
+    lines = {line["arm"]: line for line in csv.DictReader(StringIO(tables.csv(board)))}
+    assert float(lines["dpo"]["minimum_detectable_difference"]) == compared["dpo"].detectable  # type: ignore[union-attr]
+    assert float(lines["dpo"]["relative_gain"]) == compared["dpo"].relative.value  # type: ignore[union-attr]
+    assert lines["sft"]["relative_gain"] == ""
+
+
+@pytest.mark.parametrize(("seeds", "items"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize("differ", [True, False])
+def test_the_smallest_studies_have_a_table(tmp_path: Path, seeds: int, items: int, differ: bool) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for level, name in enumerate(("sft", "dpo", "kto")):
+            for seed in range(seeds):
+                values = [40.0 + differ * (7 * level * (seed + 2) + 5 * i * (level + seed)) for i in range(items)]
+                record(store, arm(name, seed), *mean_score(values))
+        board = leaderboard(store, "small", baseline="sft")
+    assert all((row.compared is None) == (row.name == "sft") for row in board.rows)
+    assert all(0 <= row.compared.p_value <= row.compared.p_holm <= 1 for row in board.rows if row.compared)
+    assert len(tables.markdown(board).splitlines()) > 8
+    assert tables.csv(board).count("\n") == 4
+
+
+def test_a_metric_that_falls_below_zero_has_no_relative_gain(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for name in ("sft", "dpo"):
+            record(store, arm(name), *mean_score([1.0, -2.0, 4.0, 3.0, 2.0], unit="nats"))
+        board = leaderboard(store, "small", baseline="sft")
+    assert [row.compared and row.compared.relative for row in board.rows] == [None, None]
+    assert "relative gain" not in tables.markdown(board)
 
 
 def test_every_form_says_who_is_compared_and_who_is_not(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""What a study's store holds for a contrast: the outcomes of its arms, by seed and item, under a profile's roles."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from results.cells import cell
+from results.claims.catalogue import BASE, listed
+from results.outcomes import StoredScore
+from results.records import Arm
+from results.store import Store
+
+
+class NotRunError(Exception):
+    """A contrast has no estimate here. The message says what is missing."""
+
+
+class Metric(NamedTuple):
+    """A metric of a suite."""
+
+    suite: str
+    metric: str
+
+    def __str__(self) -> str:
+        return f"{self.suite}/{self.metric}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All arms of a study with their scores, and its map of roles."""
+
+    arms: Mapping[str, Sequence[Arm]]
+    scores: Mapping[tuple[str, Metric], Mapping[int, StoredScore]]
+    roles: Mapping[str, tuple[str, ...]]
+
+    def played(self, role: str) -> tuple[str, ...]:
+        """The arms, or the metrics, that play a role. Raises NotRunError where none does."""
+        names = (BASE,) if role == BASE and role not in self.roles else self.roles.get(role, ())
+        if not names:
+            raise NotRunError(f"nothing plays {role}")
+        return names
+
+    def metrics(self, role: str) -> tuple[Metric, ...]:
+        """The metrics that play a role, each average of a board as its members."""
+        found: list[Metric] = []
+        for name in self.played(role):
+            suite, _, metric = name.partition("/")
+            found += self._members.get(Metric(suite, metric)) or [Metric(suite, metric)]
+        return tuple(dict.fromkeys(found))
+
+    def of(self, arm: str, metric: Metric) -> Mapping[int, StoredScore]:
+        """The scores of an arm by seed. Raises NotRunError where a seed has none, or not from all of its items."""
+        if arm not in self.arms:
+            raise NotRunError(f"no arm {arm}")
+        scores = self.scores.get((arm, metric), {})
+        shown = cell(self.arms[arm], scores, 0.95)
+        if shown.interval is None:
+            raise NotRunError(f"{arm}: {metric}: {'no score' if shown.condition == 'absent' else shown.label}")
+        return scores
+
+    def check_budgets(self, arms: Iterable[str]) -> None:
+        """Raises NotRunError for trained arms that no comparison of the profile holds together.
+
+        Where none of them is in a comparison nothing is said of budgets, and they may be compared.
+        """
+        trained = [name for name in dict.fromkeys(arms) if self._setting(name, "responses") != 0]
+        comparisons = [set(map(str, listed(self._setting(name, "comparisons")))) for name in trained]
+        if any(comparisons) and not set.intersection(*comparisons):
+            raise NotRunError(f"trained under different budgets: {', '.join(trained)}")
+
+    def _setting(self, arm: str, name: str) -> object:
+        if arm not in self.arms:
+            raise NotRunError(f"no arm {arm}")
+        return self.arms[arm][0].settings.get(name)
+
+    @cached_property
+    def _members(self) -> Mapping[Metric, list[Metric]]:
+        """The tasks' metrics that an average over tasks is made of, where all arms that have it have them."""
+        found: dict[Metric, list[Metric]] = {}
+        for (arm, metric), by_seed in self.scores.items():
+            for stored in by_seed.values():
+                members = stored.score.detail.get("members")
+                if isinstance(members, Mapping):
+                    own = [Metric(suite, str(name)) for suite, name in sorted(members.items())]
+                    there = all((arm, one) in self.scores for one in own)
+                    found[metric] = own if there and found.get(metric, own) == own else []
+        return found
+
+
+def read_evidence(store: Store, profile: str, roles: Mapping[str, object]) -> Evidence:
+    """The evidence of the profile with this digest, under this map of roles."""
+    arms: dict[str, list[Arm]] = defaultdict(list)
+    for arm in store.arms(profile):
+        arms[arm.name].append(arm)
+    scores: dict[tuple[str, Metric], dict[int, StoredScore]] = defaultdict(dict)
+    for stored in store.scores(profile):
+        scores[stored.arm.name, Metric(stored.score.suite, stored.score.metric)][stored.arm.seed] = stored
+    return Evidence(arms, scores, {role: listed(names) for role, names in roles.items()})

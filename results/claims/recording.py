@@ -1,0 +1,78 @@
+"""Claims and verdicts as the store keeps them, beside the reported numbers that they follow from."""
+
+from math import isfinite
+
+from results.claims.catalogue import Catalogue, catalogue
+from results.claims.records import ClaimRecord, VerdictRecord
+from results.claims.table import ClaimResult, ClaimTable, PartResult
+from results.reported import reported
+from results.statistics import Interval, Ratio
+from results.store import Store
+
+
+def record_table(store: Store, table: ClaimTable) -> None:
+    """Records a study's verdicts, in place of those that it had, with the claims and all reported numbers."""
+    store.record_reported(reported().numbers.values())
+    store.record_claims(claim_records())
+    store.record_verdicts(table.profile.digest, verdict_records(table))
+
+
+def claim_records(claims: Catalogue | None = None) -> list[ClaimRecord]:
+    """The claims as the store keeps them."""
+    return [
+        ClaimRecord(
+            id=claim.id,
+            digest=claim.digest,
+            paper=claim.paper,
+            statement=claim.statement,
+            source=claim.source,
+            spec=claim.model_dump(mode="json"),
+        )
+        for claim in (claims or catalogue()).claims
+    ]
+
+
+def verdict_records(table: ClaimTable) -> list[VerdictRecord]:
+    """The verdicts as the store keeps them: a row for every claim, and for every part of those that have several."""
+    found = []
+    for result in table.results:
+        rows = [(0, result.parts[0] if len(result.parts) == 1 else None)]
+        rows += [(place, part) for place, part in enumerate(result.parts, 1) if len(result.parts) > 1]
+        found += [_record(table, result, place, part) for place, part in rows]
+    return found
+
+
+def _record(table: ClaimTable, result: ClaimResult, place: int, part: PartResult | None) -> VerdictRecord:
+    found = part.estimate if part is not None else None
+    effect, relative = (found.effect, found.relative) if found else (None, None)
+    whole = place == 0
+    reported = [one.value for one in part.reported] if part is not None else []
+    p_part = min(part.odds) if part is not None and part.odds is not None else None
+    return VerdictRecord(
+        profile=table.profile.digest,
+        claim=result.claim.id,
+        claim_digest=result.claim.digest,
+        part=place,
+        verdict=result.verdict if whole or part is None else part.verdict,
+        reason=result.reason if whole or part is None else part.reason,
+        label=part.label if part is not None else result.claim.statement,
+        unit=part.unit if part is not None else "",
+        effect=_finite(effect, "mean"),
+        low=_finite(effect, "low"),
+        high=_finite(effect, "high"),
+        relative=_finite(relative, "value"),
+        relative_low=_finite(relative, "low"),
+        relative_high=_finite(relative, "high"),
+        p_value=result.decision.p_value if whole else p_part,
+        p_holm=result.decision.p_holm if whole else None,
+        reported=reported[0] if reported else None,
+        n_seeds=effect.n_seeds if effect else 0,
+        n_items=effect.n_items if effect else 0,
+        confidence=table.confidence,
+    )
+
+
+def _finite(of: Interval | Ratio | None, field: str) -> float | None:
+    """A number of an interval, None where it has none or an infinite one."""
+    value = None if of is None else float(getattr(of, field))
+    return value if value is not None and isfinite(value) else None

@@ -1,0 +1,94 @@
+"""`bridgebench claims`: the catalogue, the roles, a study's verdicts, and profiles' maps of roles."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from harness.cli_claims import claims
+from harness.profile import find_profile, load_profile
+from results.claims.catalogue import catalogue, lacking
+from results.errors import UserError
+from results.store import Store
+from tests.harness.studies import TINY
+from tests.results.claims.test_table import ROLES, fill
+from tests.results.study import PROFILE
+
+app = typer.Typer()
+app.command()(claims)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_all_claims_are_listed_without_a_study() -> None:
+    ended = run()
+    assert ended.exit_code == 0
+    assert all(claim.id in ended.output for claim in catalogue().claims)
+    assert run("--format", "markdown").output.startswith("## Claims\n")
+    assert "dpo-after-sft-low" in run("--roles").output
+
+
+def test_the_verdicts_of_a_study(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.sqlite") as store:
+        fill(store)
+        store.record_profile(PROFILE.model_copy(update={"spec": {"claims": ROLES}}))
+    ended = run("small", "--home", str(tmp_path), "--format", "markdown")
+    assert ended.exit_code == 0
+    assert ended.output.startswith("## Claims in small\n")
+    assert "reproduced" in run("small", "--home", str(tmp_path)).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "html"), "--format html: there are terminal and markdown"),
+        (("large",), "the store has no profile 'large'"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    Store.open(tmp_path / "store.sqlite").close()
+    ended = run(*arguments, "--home", str(tmp_path))
+    assert isinstance(ended.exception, UserError)
+    assert message in str(ended.exception)
+
+
+def test_a_profile_maps_roles_to_its_methods(tmp_path: Path) -> None:
+    methods = list(load_profile(TINY).methods)
+    path = tmp_path / "mapped.yaml"
+
+    def mapped(claims: str) -> Path:
+        path.write_text(f"{TINY.read_text('utf-8')}\nclaims: {claims}\n", "utf-8")
+        return path
+
+    loaded = load_profile(mapped(f"{{sft: {methods[0]}, old-board: [a/average, b/acc]}}"))
+    assert loaded.claims == {"sft": methods[0], "old-board": ("a/average", "b/acc")}
+    for written, message in (
+        ("{stf: base}", r"mapped\.yaml: claims: no claim has a role 'stf'"),
+        ("{sft: nobody}", r"mapped\.yaml: claims: sft: there is no method 'nobody'"),
+        ("{old-board: average}", r"mapped\.yaml: claims: old-board: 'average': a metric is wanted"),
+    ):
+        with pytest.raises(UserError, match=message):
+            load_profile(mapped(written))
+
+
+def test_methods_of_ones_own_leave_the_parents_map_behind(tmp_path: Path) -> None:
+    parent = tmp_path / "parent.yaml"
+    parent.write_text(
+        f"{TINY.read_text('utf-8')}\nclaims: {{sft: {next(iter(load_profile(TINY).methods))}}}\n", "utf-8"
+    )
+    child = tmp_path / "child.yaml"
+    child.write_text(f"extends: {parent}\nname: child\ntitle: same methods\n", "utf-8")
+    assert load_profile(child).claims == load_profile(parent).claims != {}
+    child.write_text(f"extends: {parent}\nname: child\nmethods: {{}}\ncomparisons: {{}}\n", "utf-8")
+    assert load_profile(child).claims == {}
+
+
+@pytest.mark.parametrize("name", ["micro", "objectives"])
+def test_a_shipped_map_of_roles_makes_claims_testable(name: str) -> None:
+    roles = dict(load_profile(find_profile(name)).claims)
+    if not roles:
+        pytest.skip(f"{name} maps no roles")
+    assert sum(not lacking(claim, roles) for claim in catalogue().claims) >= 3

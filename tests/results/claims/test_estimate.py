@@ -1,0 +1,284 @@
+"""Effects against simpler ways to reach them, and against the truth of simulated studies."""
+
+from math import inf, tanh
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from results.claims.contrast import Correlation, Difference, Interaction, Level, Part, Rule, Trend
+from results.claims.estimate import estimate, spearman
+from results.claims.evidence import Evidence, Metric, NotRunError
+from results.statistics import mean_interval, paired_difference
+from tests.results.claims.studies import Matrix, difference, evidence, study
+
+
+def rows(found: Evidence, arm: str, metric: str = "quiz/score") -> Matrix:
+    suite, _, name = metric.partition("/")
+    by_seed = found.scores[arm, Metric(suite, name)]
+    return np.array([list((by_seed[seed].values or {}).values()) for seed in sorted(by_seed)])
+
+
+def several(generator: np.random.Generator, names: str, metrics: dict[str, int], seeds: int = 3) -> Evidence:
+    """Arms of one letter each, under metrics of so many items; roles of the same names."""
+    outcomes = {
+        arm: {f"{metric}/acc": generator.normal(50, 5, (seeds, items)) for metric, items in metrics.items()}
+        for arm in names
+    }
+    return evidence(outcomes, {arm: (arm,) for arm in names} | {metric: (f"{metric}/acc",) for metric in metrics})
+
+
+def test_a_difference_is_the_paired_one() -> None:
+    found = study(np.random.default_rng(0), 3.0)
+    a, b = (dict(enumerate(rows(found, arm))) for arm in "ab")
+    expected = paired_difference(a, b)
+    shown = estimate(difference(), found, "percent").effect
+    assert (shown.mean, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert (shown.n_seeds, shown.n_items) == (3, 100)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_exchanged_sides_change_the_sign(seed: int) -> None:
+    found = study(np.random.default_rng(seed), 1.0, items=10)
+    one, other = (estimate(part, found, "percent").effect for part in (difference(), difference(a="b", b="a")))
+    assert (one.mean, one.low, one.high) == pytest.approx((-other.mean, -other.high, -other.low))
+    assert one.p_value == pytest.approx(other.p_value)
+
+
+def test_a_threshold_moves_the_interval_and_not_its_width() -> None:
+    found = estimate(difference(), study(np.random.default_rng(1), 3.0), "percent")
+    moved = found.over(2.0)
+    assert moved.mean == pytest.approx(found.effect.mean - 2)
+    assert moved.high - moved.low == pytest.approx(found.effect.high - found.effect.low)
+
+
+def test_sides_of_several_arms_are_their_means() -> None:
+    found = several(np.random.default_rng(2), "abc", {"x": 40})
+    part = Difference(kind="difference", metric="x", a=("a",), b=("b", "c"))
+    matrix = rows(found, "a", "x/acc") - (rows(found, "b", "x/acc") + rows(found, "c", "x/acc")) / 2
+    expected = mean_interval(matrix)
+    shown = estimate(part, found, "percent").effect
+    assert (shown.mean, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
+
+
+def test_a_role_of_several_arms_counts_as_much_as_one_of_one() -> None:
+    found = several(np.random.default_rng(3), "abcd", {"x": 5})
+    found = Evidence(found.arms, found.scores, {**found.roles, "pair": ("b", "c")})
+    part = Difference(kind="difference", metric="x", a=("a",), b=("pair", "d"))
+    a, b, c, d = (rows(found, arm, "x/acc").mean() for arm in "abcd")
+    assert estimate(part, found, "percent").effect.mean == pytest.approx(a - ((b + c) / 2 + d) / 2)
+
+
+def test_effects_of_every_kind_by_hand() -> None:
+    found = several(np.random.default_rng(4), "abcd", {"x": 7, "y": 11})
+    found = Evidence(
+        found.arms, found.scores, {**found.roles, "rising": ("a", "b", "c", "d"), "both": ("x/acc", "y/acc")}
+    )
+    x, y = ({arm: rows(found, arm, f"{metric}/acc").mean() for arm in "abcd"} for metric in "xy")
+    ab = {"metric": "x", "a": ("a",), "b": ("b",)}
+    slope = np.polyfit(range(4), [x[arm] for arm in "abcd"], 1)[0]
+    expected: list[tuple[Part, float]] = [
+        (Difference(kind="difference", times=2, **ab), x["a"] - 2 * x["b"]),
+        (Level(kind="level", metric="x", a=("a",)), x["a"]),
+        (Level(kind="level", metric="both", a=("a",)), (x["a"] + y["a"]) / 2),
+        (Interaction(kind="interaction", c=("c",), d=("d",), **ab), x["a"] - x["b"] - x["c"] + x["d"]),
+        (Interaction(kind="interaction", other_metric="y", **ab), x["a"] - x["b"] - y["a"] + y["b"]),
+        (Trend(kind="trend", metric="x", arms="rising"), slope),
+        (Trend(kind="trend", metric="x", arms="rising", direction=-1), -slope),
+    ]
+    for part, effect in expected:
+        shown = estimate(part, found, "percent").effect
+        assert shown.mean == pytest.approx(effect), part
+        assert shown.low < shown.mean < shown.high
+
+
+def test_tasks_of_a_board_are_strata() -> None:
+    """Each task counts alike whatever its size, and differences between tasks are no noise."""
+    generator = np.random.default_rng(5)
+    shifts = {"x": 0.0, "y": 500.0}
+    outcomes = {
+        arm: {f"{metric}/acc": generator.normal(shift * (arm == "a"), 1, (3, items))
+              for (metric, shift), items in zip(shifts.items(), (50, 200), strict=True)}
+        for arm in "ab"
+    }  # fmt: skip
+    found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("x/acc", "y/acc")}, "points")
+    shown = estimate(difference(), found, "points").effect
+    by_task = {metric: rows(found, "a", f"{metric}/acc") - rows(found, "b", f"{metric}/acc") for metric in "xy"}
+    assert shown.mean == pytest.approx(np.mean([matrix.mean() for matrix in by_task.values()]))
+    sampling = np.sqrt(sum(matrix.var() / matrix.size for matrix in by_task.values())) / 2
+    assert 0.5 * sampling < shown.standard_error < 3 * sampling
+
+
+def test_intervals_over_tasks_hold_the_truth() -> None:
+    generator, held = np.random.default_rng(6), 0
+    for _ in range(200):
+        shift = generator.normal(0, 1, (2, 3, 1))
+        outcomes = {
+            arm: {
+                f"{m}/acc": shift[i] + mean + generator.normal(0, 5, (3, n))
+                for m, n, mean in (("x", 30, 20), ("y", 90, 70))
+            }
+            for i, arm in enumerate("ab")
+        }
+        found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("x/acc", "y/acc")})
+        shown = estimate(difference(), found, "percent").effect
+        held += shown.low <= 0 <= shown.high
+    assert held >= 0.91 * 200
+
+
+def test_an_arm_of_one_seed_is_set_against_each_of_several() -> None:
+    generator = np.random.default_rng(7)
+    outcomes = {
+        "base": {"quiz/score": generator.normal(50, 5, (1, 20))},
+        "a": {"quiz/score": generator.normal(50, 5, (3, 20))},
+    }
+    found = evidence(outcomes, {"a": ("a",), "score": ("quiz/score",)})
+    shown = estimate(difference(b="base"), found, "percent").effect
+    assert shown.mean == pytest.approx(rows(found, "a").mean() - rows(found, "base").mean())
+    assert shown.n_seeds == 3
+
+
+def test_a_relative_gain_has_fiellers_limits() -> None:
+    """Against the closed form for independent pairs of one seed."""
+    generator = np.random.default_rng(8)
+    a, b = generator.normal(60, 5, 50), generator.normal(50, 5, 50)
+    found = evidence(
+        {"a": {"quiz/score": [a]}, "b": {"quiz/score": [b]}}, {"a": ("a",), "b": ("b",), "score": ("quiz/score",)}
+    )
+    shown = estimate(difference(), found, "percent").relative
+    assert shown is not None
+    from scipy.stats import t
+
+    d, n = a - b, len(a)
+    (vd, vdb), (_, vb) = np.cov(d, b) / n
+    quantile = t.ppf(0.975, n - 1) ** 2
+    low, high = sorted(
+        np.roots(
+            [b.mean() ** 2 - quantile * vb, -2 * (d.mean() * b.mean() - quantile * vdb), d.mean() ** 2 - quantile * vd]
+        )
+    )
+    assert shown.value == pytest.approx(a.mean() / b.mean() - 1)
+    assert (shown.low, shown.high) == pytest.approx((low, high), rel=1e-6)
+
+
+def test_a_gain_over_what_may_be_zero_has_no_limits() -> None:
+    generator = np.random.default_rng(9)
+    for level in (0.2, -5.0):
+        outcomes = {
+            "a": {"quiz/score": generator.normal(1, 1, (3, 20))},
+            "b": {"quiz/score": level + generator.normal(0, 1, (3, 20))},
+        }
+        found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("quiz/score",)}, "nats")
+        shown = estimate(difference(), found, "nats").relative
+        assert (shown is None) == (level < 0)
+        assert shown is None or (shown.low, shown.high) == (-inf, inf)
+
+
+def test_arms_that_answer_alike_are_not_known_to_be_alike_forever() -> None:
+    same = np.tile([0.0, 100.0], (3, 20))
+    found = evidence(
+        {"a": {"quiz/score": same}, "b": {"quiz/score": same}}, {"a": ("a",), "b": ("b",), "score": ("quiz/score",)}
+    )
+    shown = estimate(difference(), found, "percent")
+    assert shown.effect.low < 0 == shown.effect.mean < shown.effect.high
+    assert shown.relative is not None
+    assert shown.relative.low < 0 < shown.relative.high
+
+
+def test_scores_that_are_no_means_of_items_bring_their_standard_errors() -> None:
+    found = study(np.random.default_rng(10), 3.0)
+    fitted = {
+        key: {
+            seed: type(one)(one.arm, one.stage, one.score.model_copy(update={"standard_error": 2.0}), None)
+            for seed, one in by_seed.items()
+        }
+        for key, by_seed in found.scores.items()
+    }
+    whole = estimate(difference(), Evidence(found.arms, fitted, found.roles), "percent")
+    shown = whole.effect
+    gain = rows(found, "a").mean() / rows(found, "b").mean() - 1
+    assert whole.relative is not None
+    assert whole.relative.value == pytest.approx(gain)
+    assert (whole.relative.low, whole.relative.high) == (-inf, inf)
+    assert shown.mean == pytest.approx(rows(found, "a").mean() - rows(found, "b").mean())
+    assert shown.n_items == 0
+    assert shown.standard_error**2 >= 8
+
+
+def test_rank_correlation() -> None:
+    generator = np.random.default_rng(11)
+    shared = generator.normal(0, 1, (3, 200))
+    outcomes = {arm: {"probe/value": shared + generator.normal(0, 1, shared.shape)} for arm in "ab"}
+    found = evidence(outcomes, {"a": ("a",), "b": ("b",), "value": ("probe/value",)}, "nats")
+    part = Correlation(kind="correlation", metric="value", a="a", b="b", rule=Rule(above=0.2, below=0.2))
+    shown = estimate(part, found, "")
+    by_seed = [
+        spearman(*rows_) for rows_ in zip(rows(found, "a", "probe/value"), rows(found, "b", "probe/value"), strict=True)
+    ]
+    assert shown.effect.mean == pytest.approx(tanh(np.mean(np.arctanh(by_seed))))
+    assert 0.2 < shown.effect.low < shown.effect.mean < shown.effect.high < 1
+    assert shown.over(0.2).mean > 0 > shown.over(0.9).mean
+
+
+def test_intervals_of_correlations_hold_the_truth() -> None:
+    generator, held = np.random.default_rng(12), 0
+    truth = 6 / np.pi * np.arcsin(0.25)  # Spearman's of a normal pair of correlation 1/2
+    for _ in range(400):
+        shared = generator.normal(0, 1, (1, 80))
+        outcomes = {arm: {"probe/value": shared + generator.normal(0, 1, (1, 80))} for arm in "ab"}
+        found = evidence(outcomes, {"a": ("a",), "b": ("b",), "value": ("probe/value",)}, "nats")
+        shown = estimate(Correlation(kind="correlation", metric="value", a="a", b="b"), found, "").effect
+        held += shown.low <= truth <= shown.high
+    assert 0.92 * 400 <= held <= 0.985 * 400
+
+
+def matched(**comparisons: list[str]) -> Evidence:
+    found = several(np.random.default_rng(13), "ab", {"x": 5})
+    arms = {
+        name: [one.model_copy(update={"settings": {"comparisons": comparisons[name], "responses": 10}}) for one in own]
+        for name, own in found.arms.items()
+    }
+    return Evidence(arms, found.scores, found.roles)
+
+
+def test_arms_of_different_budgets_are_not_compared() -> None:
+    part = difference(metric="x")
+    with pytest.raises(NotRunError, match="trained under different budgets: a, b"):
+        estimate(part, matched(a=["short"], b=["long"]), "percent")
+    with pytest.raises(NotRunError, match="different budgets"):
+        estimate(part, matched(a=["short"], b=[]), "percent")
+    allowed = part.model_copy(update={"unmatched": "it is what the claim says"})
+    assert estimate(allowed, matched(a=["short"], b=["long"]), "percent")
+    assert estimate(part, matched(a=["short", "both"], b=["long", "both"]), "percent")
+    assert estimate(part, matched(a=[], b=[]), "percent")
+
+
+def test_what_is_missing_is_said() -> None:
+    found = several(np.random.default_rng(14), "ab", {"x": 5, "y": 5})
+    fewer = {key: dict(list(by_seed.items())[: 2 if key[0] == "a" else 3]) for key, by_seed in found.scores.items()}
+    none = {key: value for key, value in found.scores.items() if key[0] == "a"}
+    trend = Trend(kind="trend", metric="x", arms="a")
+    for broken, part, unit, message in (
+        (found, difference(metric="z"), "percent", "nothing plays z"),
+        (found, difference(metric="x", b="c"), "percent", "nothing plays c"),
+        (found, difference(metric="x", b="base"), "percent", "no arm base"),
+        (found, difference(metric="x"), "nats", "x/acc is in percent, and the claim in nats"),
+        (found, difference(metric="x", b="a"), "percent", "the same arms"),
+        (found, trend, "percent", "a trend is over three arms or more"),
+        (Evidence(found.arms, fewer, found.roles), difference(metric="x"), "percent", "a: x/acc: incomplete 2/3 seeds"),
+        (Evidence(found.arms, none, found.roles), difference(metric="x"), "percent", "b: x/acc: no score"),
+    ):
+        with pytest.raises(NotRunError, match=message):
+            estimate(part, broken, unit)
+
+
+def test_arms_that_answered_other_items_are_not_compared() -> None:
+    generator = np.random.default_rng(15)
+    outcomes = {
+        "a": {"quiz/score": generator.normal(0, 1, (2, 20))},
+        "b": {"quiz/score": generator.normal(0, 1, (2, 21))},
+    }
+    found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("quiz/score",)}, "nats")
+    with pytest.raises(NotRunError, match="quiz/score: a, b answered other items"):
+        estimate(difference(), found, "nats")
