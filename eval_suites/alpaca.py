@@ -1,15 +1,24 @@
-"""AlpacaEval 2 through the alpaca-eval library: asking the judge, and the win rate. The only module that knows it."""
+"""AlpacaEval 2 through the alpaca-eval library: asking the judge, and the scores."""
 
-import math
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from eval_suites.alpaca_files import Row, by_instruction, check_belongs, read_annotations, read_outputs
+from eval_suites.alpaca_files import (
+    Row,
+    by_instruction,
+    check_belongs,
+    preference,
+    read_annotations,
+    read_outputs,
+)
+from eval_suites.alpaca_length_controlled import length_controlled
+from eval_suites.alpaca_official import ANNOTATOR, departures
 from eval_suites.answer_store import Answer
 from eval_suites.judge import Judge
+from eval_suites.length_controlled_refit import DifficultyTable, length_controlled_refit, read_table
 from eval_suites.quiet import quiet
 from results.digest import Json, digest
 from results.errors import UserError
@@ -17,8 +26,6 @@ from results.rows import Item, Score
 from trainers.records import Message
 
 SUITE = "alpaca_eval"
-# The library's configuration whose order of outputs, prompt and log-prob parser are used (AlpacaEval 2's official one).
-ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 # Private-use characters, set inside whatever would act as markup if a judge prompt were built from it, and taken out
 # again once the prompt has been cut into messages: neither instruction nor output can add a message or have another
 # field filled in. An output may still write quotes and braces that look like the prompt's own, as it may upstream.
@@ -69,7 +76,7 @@ def annotate(
             "output_1": reference["output"],
             "generator_2": model["generator"],
             "output_2": model["output"],
-            "annotator": judge.spec.model,
+            "annotator": judge.spec.model if template == stock_prompt() else f"{judge.spec.model} with another prompt",
             "preference": preference(annotated[index]),
             "raw_completion": _plain(annotated[index].get("preference_raw_completion")),
         }
@@ -77,20 +84,14 @@ def annotate(
     ]
 
 
-def preference(row: Row) -> float | None:
-    """A row's preference in 1..2; a draw may be written 0 (as old files do); None where there is none."""
-    value = row.get("preference")
-    if value is None or math.isnan(value) or value == -1:  # -1: the library's mark in its cache files
-        return None
-    return 1.5 if value == 0 else float(value)
-
-
 def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[Item]]:
     """The win rate in percent with its standard error, by the library's own metric, and each instruction's share.
 
     An item is named by a digest of its instruction, so that items of different models pair whatever their order; its
     value is 100 · (preference − 1), None where there is no preference. Those, and instructions with no row at all,
-    make the score incomplete; its value is then the mean over the rest.
+    make the score incomplete; its value is then the mean over the rest. With another judge, another baseline or other
+    instructions than AlpacaEval 2's it is the same statistic of something else: `detail["official"]` says whether, and
+    `detail["departures"]` what differs.
     """
     if len(annotations) > n_expected:
         raise ValueError(f"{len(annotations)} annotations for {n_expected} expected instructions")
@@ -112,6 +113,7 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
     ]
     scored = [chosen for chosen in preferences if chosen is not None]
     counts = _winrate([{"preference": chosen} for chosen in scored]) if scored else {}
+    changes = departures(annotations)
     score = Score(
         suite=SUITE,
         metric="win_rate",
@@ -122,6 +124,8 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
         detail={
             "unit": "percent",
             "aggregate": "mean",
+            "official": not changes,
+            "departures": list(changes),
             "discrete_win_rate": counts.get("discrete_win_rate"),
             "wins": int(counts.get("n_wins", 0)),
             "losses": int(counts.get("n_wins_base", 0)),
@@ -165,8 +169,43 @@ def answer_statistics(outputs: Sequence[Row]) -> tuple[list[Score], list[Item]]:
     return scores, items
 
 
-def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score], list[Item]]:
+def score(
+    outputs: Sequence[Row],
+    annotations: Sequence[Row],
+    covariates: Path | None = None,
+    difficulty: DifficultyTable | None = None,
+) -> tuple[list[Score], list[Item]]:
+    """All scores of a model's answers: the win rate, what stands beside it, and the length-controlled rates asked for.
+
+    Every win rate says in its detail how the answers ended and how long they are, where the rows tell.
+    """
+    statistics, items = answer_statistics(outputs)
+    rate, wins = win_rate(annotations, len(outputs))
+    rates = [rate]
+    if covariates is not None:
+        rates.append(length_controlled(annotations, len(outputs), covariates))
+    if difficulty is not None:
+        rates.append(length_controlled_refit(annotations, len(outputs), difficulty))
+    names = {
+        "average_length": "mean_characters",
+        "termination_rate": "termination_rate",
+        "average_tokens": "mean_tokens",
+    }
+    about: dict[str, Json] = {names[each.metric]: each.value for each in statistics}
+    rates = [each.model_copy(update={"detail": {**each.detail, **about}}) for each in rates]
+    return [*rates, *statistics], [*wins, *items]
+
+
+def score_stored(
+    outputs_path: Path,
+    annotations_path: Path,
+    covariates: Path | None = None,
+    difficulty: Path | None = None,
+) -> tuple[list[Score], list[Item]]:
     """The scores of a model from a file of its answers and a file of a judge's annotations of them.
+
+    covariates: upstream's df_gamed.csv, for the length-controlled win rate
+    difficulty: a table of refitted difficulties, for the approximation to it
 
     Instructions without an annotation make the win rate incomplete. Raises UserError for files that are not what
     they should be, or do not belong together.
@@ -175,9 +214,8 @@ def score_stored(outputs_path: Path, annotations_path: Path) -> tuple[list[Score
     annotations = by_instruction(read_annotations(annotations_path), str(annotations_path))
     check_belongs(outputs, annotations, outputs_path, annotations_path)
     ordered = [annotations[row["instruction"]] for row in outputs if row["instruction"] in annotations]
-    score, items = win_rate(ordered, n_expected=len(outputs))
-    statistics, more = answer_statistics(outputs)
-    return [score, *statistics], [*items, *more]
+    table = None if difficulty is None else read_table(difficulty)
+    return score(outputs, ordered, covariates, table)
 
 
 def _check_request(judge: Judge, template: str) -> None:

@@ -54,6 +54,14 @@ def read_annotations(path: Path) -> list[Row]:
     return rows
 
 
+def preference(row: Row) -> float | None:
+    """An annotation's preference in 1..2; a draw may be written 0 (as old files do); None where there is none."""
+    value = row.get("preference")
+    if value is None or math.isnan(value) or value == -1:  # -1: the library's mark in its cache files
+        return None
+    return 1.5 if value == 0 else float(value)
+
+
 def by_instruction(rows: Sequence[Row], where: str) -> dict[str, Row]:
     """The rows by their instruction, in order. Raises UserError where two rows have the same one."""
     rows_by: dict[str, Row] = {}

@@ -13,8 +13,29 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from eval_suites.spending import Payment, Spent
+
 _BUSY_SECONDS = 60.0  # how long one connection waits for another's lock
 _POLL_SECONDS = 0.02
+# Payments stand apart from answers: a reply that could not be used was paid too, and prices change.
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS answers"
+    " (key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, answered_at TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS payments"
+    " (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, model TEXT NOT NULL, paid_at TEXT NOT NULL,"
+    " prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL) STRICT",
+)
+_SPENT = (
+    "SELECT count(*), ifnull(sum(prompt_tokens), 0), ifnull(sum(completion_tokens), 0), ifnull(sum(usd), 0.0),"
+    " count(*) FILTER (WHERE prompt_tokens IS NULL OR completion_tokens IS NULL), count(*) FILTER (WHERE usd IS NULL)"
+    " FROM payments WHERE id > ?"
+)
+_RATES = (
+    "SELECT sum(json_extract(answer, '$.prompt_tokens')), sum(json_extract(answer, '$.completion_tokens')),"
+    " sum(length(request)), count(*) FROM answers WHERE json_extract(request, '$.model') = ?"
+    " AND json_extract(answer, '$.prompt_tokens') IS NOT NULL"
+    " AND json_extract(answer, '$.completion_tokens') IS NOT NULL"
+)
 
 
 class Answer(BaseModel):
@@ -22,6 +43,7 @@ class Answer(BaseModel):
 
     logprobs: the endpoint's own record ({"content": [{"token", "logprob", "top_logprobs"}]}), None where it gave none
     model:    the name that the endpoint reports, which may be more exact than the one asked for
+    tokens:   None where the endpoint did not count them
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,8 +52,8 @@ class Answer(BaseModel):
     finish_reason: str | None
     logprobs: dict[str, Any] | None
     model: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
 
 
 class AnswerStore:
@@ -44,10 +66,8 @@ class AnswerStore:
         self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         _use_wal(self._connection)
         self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS answers"
-            " (key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, answered_at TEXT NOT NULL) STRICT"
-        )
+        for table in _TABLES:
+            self._connection.execute(table)
 
     def read(self, keys: Iterable[str]) -> dict[str, Answer]:
         """The answers that are there."""
@@ -59,14 +79,56 @@ class AnswerStore:
                 found[key] = Answer.model_validate_json(row[0])
         return found
 
-    def keep(self, key: str, request: str, answer: Answer) -> Answer:
-        """Commits the answer and returns what now stands under the key: an earlier answer stays."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._lock:
+    def keep(self, key: str, request: str, answer: Answer, payment: Payment) -> Answer:
+        """Commits the answer and its payment, and returns what now stands under the key: an earlier answer stays."""
+        with self._lock, _transaction(self._connection):
             self._connection.execute(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (key, request, answer.model_dump_json(), now)
+                "INSERT INTO answers VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (key, request, answer.model_dump_json(), _now()),
             )
+            self._insert(key, payment)
         return self.read([key])[key]
+
+    def pay(self, key: str, payment: Payment) -> None:
+        """Commits the payment of a reply that was no answer."""
+        with self._lock:
+            self._insert(key, payment)
+
+    def spent(self, since: int = 0) -> Spent:
+        """The sum of the payments after the one numbered `since`."""
+        with self._lock:
+            return Spent(*self._connection.execute(_SPENT, (since,)).fetchone())
+
+    @property
+    def last_payment(self) -> int:
+        """The number of the latest payment, 0 where there is none."""
+        with self._lock:
+            found: int = self._connection.execute("SELECT ifnull(max(id), 0) FROM payments").fetchone()[0]
+        return found
+
+    def period(self, keys: Iterable[str]) -> tuple[str, str] | None:
+        """When the first and the last of these answers came (ISO 8601, UTC); None where none is there."""
+        times = []
+        for key in keys:
+            with self._lock:
+                times += self._connection.execute("SELECT answered_at FROM answers WHERE key = ?", (key,)).fetchall()
+        return (min(times)[0], max(times)[0]) if times else None
+
+    def token_rates(self, model: str) -> tuple[float, float] | None:
+        """Tokens read a character of a request, and tokens written an answer, of one model.
+
+        Measured over its answers whose tokens were counted; None where there is none.
+        """
+        with self._lock:
+            read, written, characters, answers = self._connection.execute(_RATES, (model,)).fetchone()
+        return (read / characters, written / answers) if answers else None
+
+    def _insert(self, key: str, payment: Payment) -> None:
+        self._connection.execute(
+            "INSERT INTO payments (key, model, paid_at, prompt_tokens, completion_tokens, usd)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (key, payment.model, _now(), payment.prompt_tokens, payment.completion_tokens, payment.usd),
+        )
 
     @contextmanager
     def claim(self, key: str, stop: threading.Event) -> Iterator[bool]:
@@ -91,6 +153,21 @@ class AnswerStore:
     def close(self) -> None:
         """Closes the file; the store cannot be used afterwards."""
         self._connection.close()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -2,60 +2,66 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from statistics import fmean, stdev
 from typing import Any
 
+from eval_suites.open_llm_model import Record
 from results.digest import Json
 from results.rows import Item, Score
 
-# A task counts with the first of these that it has, else with its first metric, under its first filter.
+# A task counts in a group's average with the first of these that it has, else with its first metric, under its first
+# filter.
 MAIN_METRICS = ("acc_norm", "acc", "exact_match", "prompt_level_strict_acc")
-# Groups whose members are benchmarks and count alike, as on the Open LLM Leaderboard (v1, v2): MMLU, itself a group of
-# 57 tasks, is one among six. In any other group every task counts alike.
-BOARDS = ("openllm", "leaderboard")
+
+TaskScores = Mapping[str, Sequence[Score]]
 
 
-def board_rows(
-    results: Mapping[str, Any], groups: Mapping[str, Sequence[str]], shown: Sequence[str], shortened: Collection[str]
-) -> tuple[list[Score], list[Item]]:
-    """Rows of every task in `results` (of lm-eval's `evaluate`), then averages: of each group in `shown`, and of the
-    groups that are members of a board.
+@dataclass(frozen=True)
+class Asked:
+    """A task that was run.
 
-    groups:    each group's members, tasks and groups
-    shortened: texts of prompts that were too long for the model
+    results:      of the task, what lm-eval's `evaluate` has under each heading (samples, results, versions …)
+    expected:     how many items the task has, where that is known; else 0
+    examples:     where the examples before a question were taken from
+    through_chat: whether it was asked through the chat template
     """
-    scores: list[Score] = []
+
+    results: Mapping[str, Any]
+    expected: int = 0
+    examples: str = "none"
+    through_chat: bool = False
+
+
+def task_rows(asked: Mapping[str, Asked], record: Record, library: str) -> tuple[dict[str, list[Score]], list[Item]]:
+    """Scores by task, and the items of all."""
+    scores: dict[str, list[Score]] = {}
     items: list[Item] = []
-    main: dict[str, Score] = {}
-    for task in results["samples"]:
-        task_scores, task_items = _task_rows(task, results, shortened)
-        main[task] = _main(task_scores)
-        scores += task_scores
-        items += task_items
-    benchmarks = [name for board in shown if board in BOARDS for name in groups[board]]
-    averaged = [name for name in [*benchmarks, *shown] if name in groups]
-    return scores + [_average(name, groups, main) for name in averaged], items
+    for name, task in asked.items():
+        scores[name], own = _rows(name, task, record, library)
+        items += own
+    return scores, items
 
 
-def _task_rows(name: str, results: Mapping[str, Any], shortened: Collection[str]) -> tuple[list[Score], list[Item]]:
+def _rows(name: str, task: Asked, record: Record, library: str) -> tuple[list[Score], list[Item]]:
     """The rows of one task: a Score for each metric and filter, an Item for each of its documents."""
-    samples: list[Mapping[str, Any]] = results["samples"][name]
+    results = task.results
+    samples: list[Mapping[str, Any]] = results["samples"]
     documents = {sample["doc_id"]: sample for sample in samples}
     detail: dict[str, Json] = {
-        "task_version": str(results["versions"][name]),
+        "task_version": str(results["versions"]),
         "task_hash": _task_hash(samples),
-        "shots": int(results["n-shot"][name]),
-        "library": f"lm-eval {metadata.version('lm-eval')}",
-        "prompts_shortened": sum(
-            any(arguments[0] in shortened for arguments in sample["arguments"]) for sample in documents.values()
-        ),
+        "shots": int(results["n-shot"]),
+        "examples": task.examples,
+        "asked_through": "chat template" if task.through_chat else "plain text",
+        "library": library,
+        **_counts(list(documents.values()), record),
     }
     scores: list[Score] = []
     items: list[Item] = []
-    for key, value in results["results"][name].items():
+    for key, value in results["results"].items():
         metric, _, filter_name = key.partition(",")
         if not filter_name or metric.endswith("_stderr"):
             continue
@@ -76,18 +82,37 @@ def _task_rows(name: str, results: Mapping[str, Any], shortened: Collection[str]
                 metric=label,
                 value=scale * float(value) if finite else None,
                 standard_error=stdev(scored) / math.sqrt(len(scored)) if scale == 100 and len(scored) > 1 else None,
-                n_expected=len(documents),
+                n_expected=max(task.expected, len(documents)),
                 n_scored=len(scored),
-                higher_is_better=bool(results["higher_is_better"][name].get(metric, True)),
+                higher_is_better=bool(results.get("higher_is_better", {}).get(metric, True)),
                 detail={
                     **detail,
                     **({"aggregate": "mean"} if is_mean else {}),
                     "unit": "percent" if scale == 100 else "the metric's own",
+                    "metric": metric,
                     "filter": filter_name,
                 },
             )
         )
     return scores, items
+
+
+def _counts(documents: Sequence[Mapping[str, Any]], record: Record) -> dict[str, Json]:
+    """How many documents had a prompt that was too long or lost its system message, and what answers were like."""
+    prompts = [[arguments[0] for arguments in document["arguments"]] for document in documents]
+    said = [each for texts in prompts for text in texts for each in record.said.get(text, ())]
+    answers: dict[str, Json] = {}
+    if said:
+        answers = {
+            "termination_rate": 100 * fmean(each.finished for each in said),
+            "mean_tokens": fmean(each.tokens for each in said),
+            "mean_characters": fmean(each.characters for each in said),
+        }
+    return {
+        "prompts_shortened": sum(not record.shortened.isdisjoint(texts) for texts in prompts),
+        "system_refused": sum(not record.refused.isdisjoint(texts) for texts in prompts),
+        **answers,
+    }
 
 
 def _item(task: str, metric: str, sample: Mapping[str, Any], outcome: float | None) -> Item:
@@ -118,6 +143,32 @@ def _task_hash(samples: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def group_averages(name: str, groups: Mapping[str, Sequence[str]], tasks: TaskScores) -> list[Score]:
+    """The mean of the main metrics of a group's tasks, those of the groups in it included. A single task has none."""
+    if name not in groups:
+        return []
+    members = [_main(tasks[task]) for task in _tasks(name, groups)]
+    values = [member.value for member in members if member.value is not None]
+    errors = [member.standard_error for member in members if member.standard_error is not None]
+    return [
+        Score(
+            suite=name,
+            metric="average",
+            value=fmean(values) if len(values) == len(members) else None,
+            standard_error=math.hypot(*errors) / len(members) if len(errors) == len(members) else None,
+            n_expected=sum(member.n_expected for member in members),
+            n_scored=sum(member.n_scored for member in members),
+            detail={
+                "unit": "percent",
+                "aggregate": "mean over tasks",
+                "members": {member.suite: member.metric for member in members},
+                "asked_through": "; ".join(sorted({str(member.detail["asked_through"]) for member in members})),
+                "library": members[0].detail["library"],
+            },
+        )
+    ]
+
+
 def _main(scores: Sequence[Score]) -> Score:
     for metric in MAIN_METRICS:
         for score in scores:
@@ -126,28 +177,5 @@ def _main(scores: Sequence[Score]) -> Score:
     return scores[0]
 
 
-def _average(group: str, groups: Mapping[str, Sequence[str]], main: Mapping[str, Score]) -> Score:
-    """The mean of the main metrics of a group's tasks, or of a board's benchmarks."""
-    names = groups[group] if group in BOARDS else _tasks(group, groups)
-    members = [main[name] if name in main else _average(name, groups, main) for name in names]
-    values = [member.value for member in members if member.value is not None]
-    errors = [member.standard_error for member in members if member.standard_error is not None]
-    return Score(
-        suite=group,
-        metric="average",
-        value=fmean(values) if len(values) == len(members) else None,
-        standard_error=math.hypot(*errors) / len(members) if len(errors) == len(members) else None,
-        n_expected=sum(member.n_expected for member in members),
-        n_scored=sum(member.n_scored for member in members),
-        detail={
-            "unit": "percent",
-            "aggregate": "mean over benchmarks" if group in BOARDS else "mean over tasks",
-            "members": {member.suite: member.metric for member in members},
-            "library": f"lm-eval {metadata.version('lm-eval')}",
-        },
-    )
-
-
 def _tasks(group: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """A group's tasks, those of the groups in it included, in order."""
     return [task for name in groups[group] for task in (_tasks(name, groups) if name in groups else [name])]

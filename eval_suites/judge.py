@@ -1,90 +1,37 @@
 """A judge: any OpenAI-compatible endpoint, asked many things at once, never twice the same thing."""
 
-import os
 import random
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
-from urllib.parse import urlsplit
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Self
 
 from eval_suites.answer_store import Answer, AnswerStore
-from eval_suites.judge_reply import lacks_logprobs, read_reply
+from eval_suites.judge_endpoint import Endpoint, PassingError
+from eval_suites.judge_reply import lacks_logprobs
+from eval_suites.judge_spec import JudgeIdentity, JudgeSpec, key_of
+from eval_suites.spending import Cap, Meter, Payment
 from results.digest import Json, canonical_json, digest
 from results.errors import UserError
 from trainers.records import Message
 
-if TYPE_CHECKING:
-    import openai
-
-# The HTTP errors that may pass: time-out, conflict, too early, too many requests. So may every 5xx.
-PASSING = frozenset({408, 409, 425, 429})
+__all__ = ["Conversation", "Judge", "JudgeCounts", "JudgeIdentity", "JudgeSpec", "key_of"]
 
 Conversation = Sequence[Message]
-_Count = Annotated[int, Field(gt=0)]
-_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class JudgeIdentity(BaseModel):
-    """Who judges and what is asked of it. The defaults ask as AlpacaEval 2's weighted judge is asked.
-
-    Judgments of equal identities are comparable, and one stands for the other.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    max_tokens: _Count = 1
-    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = 5
-
-    @property
-    def parameters(self) -> dict[str, Json]:
-        """What goes into a request beside the model and the messages."""
-        logprobs: dict[str, Json] = (
-            {} if self.top_logprobs is None else {"logprobs": True, "top_logprobs": self.top_logprobs}
-        )
-        return {"max_tokens": self.max_tokens, "temperature": self.temperature, **logprobs}
-
-
-class JudgeSpec(JudgeIdentity):
-    """A judge, how it is reached, and how patiently: nothing that this adds can change an answer.
-
-    base_url:    None leaves it to the client (its environment variable, else the public service)
-    api_key_env: the environment variable that holds the key; None where the endpoint wants no key
-    """
-
-    base_url: str | None = None
-    api_key_env: str | None = None
-    concurrency: _Count = 8
-    timeout_seconds: _Seconds = 120.0
-    max_attempts: _Count = 6
-    first_wait_seconds: _Seconds = 1.0
-    longest_wait_seconds: _Seconds = 60.0
-
-    # After the fields, not on base_url: the report of a field's fault would repeat what may be a secret.
-    @model_validator(mode="after")
-    def _address_without_secrets(self) -> Self:
-        if self.base_url is not None:
-            _check_address(self.base_url)
-        return self
-
-    @property
-    def identity(self) -> JudgeIdentity:
-        """What this judge's answers depend on."""
-        return JudgeIdentity.model_validate(self.model_dump(include=set(JudgeIdentity.model_fields)))
+EMPTY_AT_FIRST = 3  # answers without text, before any with text, after which a judge is not asked on
 
 
 @dataclass(frozen=True)
 class JudgeCounts:
-    """What a Judge did so far. Tokens are those of this Judge's own requests; stored answers cost none.
+    """What a Judge did so far. Tokens are those of this Judge's own answers; stored ones cost none.
 
     from_store: answers that were kept before, or that another process got while this one wanted to ask
     failures:   questions of which every attempt met a passing error
+    passing:    the passing errors that were met, by name (HTTP 429, timed out ...)
+    uncounted:  own answers of which the endpoint did not count the tokens
     """
 
     requests: int = 0
@@ -93,20 +40,35 @@ class JudgeCounts:
     failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    uncounted: int = 0
+    passing: Mapping[str, int] = field(default_factory=dict)
 
 
 class Judge:
     """A client with a durable answer store. Close it, or use it in a `with` statement.
 
-    Raises UserError where the environment variable of the key is not set.
+    cap:    the most that may be paid; questions beyond it are a UserError
+    report: is told how many of how many different questions of an `ask` are answered
+
+    Raises UserError where the environment variable of the key is not set, or a cap is given and no price.
     """
 
-    def __init__(self, spec: JudgeSpec, store: Path) -> None:
+    def __init__(
+        self,
+        spec: JudgeSpec,
+        store: Path,
+        cap: Cap | None = None,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
         self.spec = spec
-        self._client = _client(spec)
-        self.host = self._client.base_url.host
+        self._report = report
+        self._endpoint = Endpoint(spec)
+        self.host = self._endpoint.host
         self._store = AnswerStore(store)
+        self._meter = Meter(self._store.spent, spec.prices, cap, self._store.token_rates(spec.model) if cap else None)
         self._counts = JudgeCounts()
+        self._proved = False
+        self._given: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -117,7 +79,7 @@ class Judge:
 
     def close(self) -> None:
         """Closes the connection and the store."""
-        self._client.close()
+        self._endpoint.close()
         self._store.close()
 
     @property
@@ -125,38 +87,55 @@ class Judge:
         """What was done so far."""
         return self._counts
 
+    @property
+    def models(self) -> list[str]:
+        """The names under which the endpoint gave the answers that this Judge returned."""
+        return sorted(set(self._given.values()))
+
+    @property
+    def period(self) -> tuple[str, str] | None:
+        """When the first and the last of the answers came that this Judge returned (ISO 8601, UTC)."""
+        return self._store.period(self._given)
+
     def ask(self, conversations: Sequence[Conversation]) -> list[Answer | None]:
         """One answer a conversation, in order; None where every attempt met a passing error (counted as a failure).
 
-        Raises UserError at once for an error that will not pass, and where the endpoint does not answer the very
-        first conversation. Answers that have arrived by then are in the store.
+        Raises UserError at once for an error that will not pass, where the endpoint does not answer the very first
+        conversation, and where the cap is reached. Answers that have arrived by then are in the store.
         """
-        requests = {digest(request): request for request in map(self._request, conversations)}
+        requests = {digest(request): request for request in (request_of(self.spec, each) for each in conversations)}
         answers: dict[str, Answer | None] = {**self._store.read(requests)}
         self._count(from_store=len(answers))
         waiting = [key for key in requests if key not in answers]
-        while waiting and self._counts.answered == 0:
+        empty = 0
+        while waiting and not self._proved:
             # One before the rest: a wrong address, key or model name must not cost a thousand attempts.
             first = waiting.pop(0)
-            answers[first] = self._answer(first, requests[first], threading.Event())
-            if answers[first] is None:
+            found = answers[first] = self._answer(first, requests[first], threading.Event())
+            if found is None:
                 raise UserError(
-                    f"judge {self.spec.model!r} at {self.host} did not answer in {self.spec.max_attempts} attempts: "
-                    "is it up, and is base_url right?"
+                    f"judge {self.spec.model!r} at {self.host} did not answer in {self.spec.max_attempts} attempts "
+                    f"({self._met()}): is it up, and is base_url right?"
                 )
-        answers.update(self._answer_all({key: requests[key] for key in waiting}))
-        return [answers[digest(self._request(conversation))] for conversation in conversations]
+            empty += not found.text
+            if empty == EMPTY_AT_FIRST:
+                raise UserError(
+                    f"judge {self.spec.model!r} at {self.host} gave {empty} empty answers and no other: a model that "
+                    f"thinks before it answers needs more than max_tokens={self.spec.max_tokens}"
+                )
+        for key, answer in self._answer_all({key: requests[key] for key in waiting}):
+            answers[key] = answer
+            self._report(len(answers), len(requests))
+        self._given |= {key: answer.model for key, answer in answers.items() if answer is not None}
+        return [answers[digest(request_of(self.spec, conversation))] for conversation in conversations]
 
-    def _request(self, conversation: Conversation) -> dict[str, Json]:
-        messages: list[Json] = [message.model_dump() for message in conversation]
-        return {"model": self.spec.model, "messages": messages, **self.spec.parameters}
-
-    def _answer_all(self, requests: dict[str, dict[str, Json]]) -> dict[str, Answer | None]:
+    def _answer_all(self, requests: dict[str, dict[str, Json]]) -> Iterable[tuple[str, Answer | None]]:
         stop = threading.Event()
         with ThreadPoolExecutor(self.spec.concurrency, thread_name_prefix="judge") as pool:
             waiting = {pool.submit(self._answer, key, request, stop): key for key, request in requests.items()}
             try:
-                return {waiting[done]: done.result() for done in as_completed(waiting)}
+                for done in as_completed(waiting):
+                    yield waiting[done], done.result()
             except BaseException:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -170,70 +149,69 @@ class Judge:
             if kept := self._store.read([key]):  # another process got it since this one looked
                 self._count(from_store=1)
                 return kept[key]
-            return self._attempt(key, request, stop)
+            try:
+                with self._meter.admit(len(canonical_json(request)), self.spec.max_tokens):
+                    return self._attempt(key, request, stop)
+            except UserError:
+                stop.set()
+                raise
 
     def _attempt(self, key: str, request: dict[str, Json], stop: threading.Event) -> Answer | None:
-        import openai
-
         for attempt in range(self.spec.max_attempts):
             if stop.is_set():
                 return None
             self._count(requests=1)
             try:
-                answer = self._store.keep(key, canonical_json(request), self._post(request))
-            except openai.APIConnectionError:
-                hint = 0.0
-            except openai.APIStatusError as error:
-                hint = _retry_after(error)
-            except UserError:
-                stop.set()
-                raise
-            else:
-                self._count(answered=1, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
-                return answer
-            if attempt + 1 < self.spec.max_attempts:
-                stop.wait(self._pause(attempt, hint))
+                return self._keep(key, request, self._endpoint.post(request))
+            except PassingError as error:
+                self._count_passing(error.name)
+                if error.paid:
+                    self._store.pay(key, self._payment(request, None))
+                    self._prove_not(error)
+                if attempt + 1 < self.spec.max_attempts:
+                    stop.wait(self._pause(attempt, error.wait))
         self._count(failures=1)
         return None
 
-    def _post(self, request: dict[str, Any]) -> Answer:
-        """One request. Raises the client's errors where they may pass, UserError for all others."""
-        import openai
-
-        try:
-            # Raw, because the client takes whatever JSON comes for a completion, and raises its own for what is none.
-            reply = self._client.chat.completions.with_raw_response.create(**request)
-        except openai.APIStatusError as error:
-            if _passes(error):
-                raise
-            raise self._permanent(error) from None
-        try:
-            answer = read_reply(reply.content)
-        except ValueError:
-            raise UserError(
-                f"judge {self.spec.model!r} at {self.host} answered with something that is not a chat completion: "
-                "is base_url right (it usually ends in /v1)?"
-            ) from None
+    def _keep(self, key: str, request: dict[str, Json], answer: Answer) -> Answer:
+        payment = self._payment(request, answer)
         if self.spec.top_logprobs is not None and lacks_logprobs(answer, self.spec.top_logprobs):
+            self._store.pay(key, payment)
             raise UserError(
                 f"judge {self.spec.model!r} at {self.host} gives no token log-probs, and top_logprobs asks "
                 f"for {self.spec.top_logprobs}: choose a judge that does"
             )
-        return answer
-
-    def _permanent(self, error: "openai.APIStatusError") -> UserError:
-        # What a server says about a key may repeat part of the key.
-        said = "" if error.status_code in (401, 403) else f" ({' '.join(error.message.split())[:200]})"
-        key = self._client.api_key
-        return UserError(
-            f"judge {self.spec.model!r} at {self.host} refused with HTTP {error.status_code}"
-            f"{said.replace(key, '***')}: put the model name, the key or the request right"
+        kept = self._store.keep(key, canonical_json(request), answer, payment)
+        self._count(
+            answered=1,
+            prompt_tokens=answer.prompt_tokens or 0,
+            completion_tokens=answer.completion_tokens or 0,
+            uncounted=int(None in (answer.prompt_tokens, answer.completion_tokens)),
         )
+        self._proved = self._proved or bool(answer.text)
+        return kept
+
+    def _payment(self, request: dict[str, Json], answer: Answer | None) -> Payment:
+        """What a reply cost; of one that could not be read (None), as far as can be told."""
+        read, written = (answer.prompt_tokens, answer.completion_tokens) if answer else (None, None)
+        usd = self._meter.usd(len(canonical_json(request)), read, written, self.spec.max_tokens)
+        return Payment(self.spec.model, read, written, usd)
+
+    def _prove_not(self, error: PassingError) -> None:
+        """Raises UserError for a reply that is no completion from an endpoint that has never sent one."""
+        if not self._proved:
+            raise UserError(
+                f"judge {self.spec.model!r} at {self.host} answered with something that is not a chat completion: "
+                "is base_url right (it usually ends in /v1)?"
+            ) from None
 
     def _pause(self, attempt: int, hint: float) -> float:
         """Seconds to the next attempt: doubling with jitter, no less than the server asked for, up to the limit."""
         doubling = self.spec.first_wait_seconds * float(2**attempt) * random.uniform(0.5, 1.0)
         return min(max(doubling, hint), self.spec.longest_wait_seconds)
+
+    def _met(self) -> str:
+        return ", ".join(f"{name} {count} times" for name, count in self._counts.passing.items()) or "no reply"
 
     def _count(self, **more: int) -> None:
         with self._lock:
@@ -241,50 +219,12 @@ class Judge:
                 self._counts, **{name: getattr(self._counts, name) + value for name, value in more.items()}
             )
 
-
-def _check_address(url: str) -> None:
-    """Raises ValueError, which does not repeat the address, where it is no HTTP address or could hold a secret."""
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a broken port or IPv6 address
-        fits = False
-    if not fits:
-        raise ValueError("base_url must be an address such as http://127.0.0.1:8000/v1")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
-            "base_url must not hold a user, a password or a query; "
-            "put the key into the environment, and the variable's name into api_key_env"
-        )
+    def _count_passing(self, name: str) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, passing=Counter(self._counts.passing) + Counter([name]))
 
 
-def key_of(spec: JudgeSpec) -> str:
-    """The endpoint's key from the environment. Raises UserError where its variable is not set."""
-    if spec.api_key_env is None:
-        return "no-key"
-    if not os.environ.get(spec.api_key_env):
-        raise UserError(f"the environment variable {spec.api_key_env}, which holds the judge's key, is not set")
-    return os.environ[spec.api_key_env]
-
-
-def _client(spec: JudgeSpec) -> "openai.OpenAI":
-    import openai
-
-    client = openai.OpenAI(api_key=key_of(spec), base_url=spec.base_url, timeout=spec.timeout_seconds, max_retries=0)
-    if client.base_url.host in ("127.0.0.1", "localhost", "::1"):
-        # A judge on this machine is never behind the proxy that the environment may name.
-        return client.with_options(http_client=openai.DefaultHttpxClient(trust_env=False))
-    return client
-
-
-def _passes(error: "openai.APIStatusError") -> bool:
-    """Whether asking again may help. An exhausted quota comes as 429 and does not pass."""
-    return error.code != "insufficient_quota" and (error.status_code in PASSING or error.status_code >= 500)
-
-
-def _retry_after(error: "openai.APIStatusError") -> float:
-    """Seconds that the server asked to wait, 0 where it did not say so in seconds."""
-    try:
-        return float(error.response.headers.get("retry-after", 0))
-    except ValueError:
-        return 0.0
+def request_of(spec: JudgeIdentity, conversation: Conversation) -> dict[str, Json]:
+    """What is sent to a judge for a conversation; its digest is what the answer is kept under."""
+    messages: list[Json] = [message.model_dump() for message in conversation]
+    return {"model": spec.model, "messages": messages, **spec.parameters}

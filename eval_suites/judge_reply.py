@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from eval_suites.answer_store import Answer
 
+REPLY_PARSER = 2  # rises when another answer is read out of the same reply
+
 _Tokens = Annotated[int, Field(ge=0)]
 
 
@@ -28,6 +30,7 @@ class _Logprobs(BaseModel):
 
 class _Message(BaseModel):
     content: str | None = None
+    refusal: str | None = None  # what some endpoints fill in place of the content
 
 
 class _Choice(BaseModel):
@@ -52,21 +55,23 @@ def read_reply(body: bytes) -> Answer:
     reply = _Completion.model_validate_json(body)
     choice, usage = reply.choices[0], reply.usage or _Usage()
     return Answer(
-        text=choice.message.content or "",
+        text=choice.message.content or choice.message.refusal or "",
         finish_reason=choice.finish_reason,
         logprobs=choice.logprobs.model_dump(mode="json") if choice.logprobs else None,
         model=reply.model,
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
     )
 
 
 def lacks_logprobs(answer: Answer, top: int) -> bool:
     """Whether an answer came without log-probs, or without the `top` likeliest tokens of a position.
 
-    An answer that the endpoint's own filter held back has no tokens, and so lacks nothing.
+    An answer without text (empty, or held back by the endpoint's own filter) has no tokens, and so lacks nothing; nor
+    does a refusal, whose tokens stand elsewhere.
     """
-    positions = (answer.logprobs or {}).get("content") or ()
+    logprobs = answer.logprobs or {}
+    positions = logprobs.get("content") or ()
     if not positions:
-        return answer.finish_reason != "content_filter"
+        return bool(answer.text) and answer.finish_reason != "content_filter" and not logprobs.get("refusal")
     return top > 0 and not all(position["top_logprobs"] for position in positions)

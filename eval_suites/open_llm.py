@@ -1,223 +1,106 @@
-"""Boards of automatic tasks (Open LLM Leaderboard, or one's own) through lm-eval; the only module that knows it."""
+"""Boards of automatic tasks through lm-eval: both Open LLM Leaderboards, lm-eval's own groups, or one's own tasks.
 
-import os
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
+Only the modules open_llm* know lm-eval. What is asked stands in open_llm_boards, how it is averaged in board_averages.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from eval_suites.board_rows import board_rows
-from eval_suites.checkpoint import Checkpoint, load_checkpoint
+from eval_suites.board_averages import board_averages
+from eval_suites.board_rows import Asked, group_averages, task_rows
+from eval_suites.engine import Engine
+from eval_suites.open_llm_boards import find_board
+from eval_suites.open_llm_model import Record, Report, engine_model, replay_model
+from eval_suites.open_llm_process import offline
+from eval_suites.open_llm_run import run_tasks
+from eval_suites.open_llm_tasks import Folder, load_tasks
 from eval_suites.quiet import quiet
-from results.digest import file_digest
 from results.errors import UserError
 from results.rows import Item, Score
 
 if TYPE_CHECKING:
-    import torch
+    from transformers import PreTrainedTokenizerBase
 
-# lm-eval's own defaults, for Python's generator and for all others (few-shot examples among them).
-PYTHON_SEED, SEED = 0, 1234
-
-
-class _Boards(NamedTuple):
-    tasks: dict[str, Any]  # lm_eval.api.task.Task by name
-    groups: dict[str, Any]  # lm_eval.api.group.Group by name
+IFEVAL = "leaderboard_ifeval"
 
 
 def evaluate_boards(
-    checkpoint: Path,
-    task_folder: Path | None,
+    engine: Engine,
+    tokenizer: "PreTrainedTokenizerBase",
     groups: Sequence[str],
     *,
+    tasks: Path | None = None,
+    data: Path | None = None,
     limit: int | None = None,
-    batch_size: int = 32,
-    device: str = "cpu",
+    chat: bool | None = None,
+    log: Path | None = None,
+    report: Report = lambda done, total: None,
 ) -> tuple[list[Score], list[Item]]:
-    """Scores a local checkpoint (float32, no chat template, exactly one BOS) on groups of tasks, without network.
+    """Scores a model on boards (open_llm_v1, open_llm_v2), groups of lm-eval's or single tasks, without network.
 
-    task_folder: lm-eval YAML tasks, looked up before lm-eval's own; None for lm-eval's own alone
-    limit:       the first so many documents of each task
+    tasks: a folder of lm-eval YAML tasks, looked up before lm-eval's own
+    data:  a folder of the boards' files as their authors distribute them (see open_llm_files); None: the hub's cache
+    limit: the first so many items of each task
+    chat:  whether all is asked through the chat template (earlier examples as turns), in place of what the boards and
+           tasks say: version 1 and tasks in general are not, version 2 and tasks with `metadata: {chat: true}` are
+    log:   a file from which a stopped run takes up its answers; None: none
 
     A task gives a Score for each metric: shares (acc, acc_norm, exact_match …) in percent with the standard error
-    over its documents, anything else in its own unit, and an Item for each document. A group gives one Score
-    "average" (see board_rows). Folders of the same tasks are read once a process.
-    Raises UserError for an unknown group, and for data that are not on this machine.
+    over its items, anything else in its own unit, and an Item for each document. Averages: see board_averages.
+    Folders of the same files are read once a process.
+    Raises UserError for an unknown name, and for data that are not on this machine.
     """
-    with quiet(), _offline():
-        boards = _load_boards(_TaskFolder(_contents(task_folder), task_folder), tuple(groups))
-        shortened: set[str] = set()
-        model = _one_bos_model(load_checkpoint(checkpoint, device=device), batch_size, shortened)
-        results = _run(model, boards, limit)
-    members = {name: tuple(group.child_names) for name, group in boards.groups.items()}
-    return board_rows(results, members, groups, shortened)
+    with quiet(), offline():
+        own = None if tasks is None else Folder.read(tasks, "lm-eval tasks")
+        files = None if data is None else Folder.read(data, "the boards' files")
+        loaded = load_tasks(tuple(groups), own, files)
+        through_chat = {name for name, task in loaded.tasks.items() if _is_chat(name, task, groups, chat)}
+        record = Record()
+        model = engine_model(engine, tokenizer, record, log=log, report=report)
+        found = run_tasks(model, loaded.tasks, through_chat, limit)
+    return _rows(groups, loaded.groups, found, record, limit)
 
 
-@contextmanager
-def _offline() -> Iterator[None]:
-    """The hub's libraries read the variable once, when first imported: both places are set, and put back."""
-    import datasets  # type: ignore[import-untyped]
-    import huggingface_hub.constants
+def evaluate_answers(answers: Mapping[str, str], data: Path | None = None) -> tuple[list[Score], list[Item]]:
+    """Scores answers to IFEval's prompts that are already there, through lm-eval's checker, with the same rows.
 
-    places = [(huggingface_hub.constants, "HF_HUB_OFFLINE"), (datasets.config, "HF_HUB_OFFLINE")]
-    before = [getattr(module, name) for module, name in places]
-    variable = os.environ.get("HF_HUB_OFFLINE")
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    for module, name in places:
-        setattr(module, name, True)
-    try:
-        yield
-    finally:
-        for (module, name), value in zip(places, before, strict=True):
-            setattr(module, name, value)
-        if variable is None:
-            del os.environ["HF_HUB_OFFLINE"]
-        else:
-            os.environ["HF_HUB_OFFLINE"] = variable
+    A prompt without an answer leaves the scores incomplete.
 
-
-@dataclass(frozen=True)
-class _TaskFolder:
-    """Tasks of a user's own. Two folders of the same contents, each file's path and digest, are one."""
-
-    contents: tuple[tuple[str, str], ...]
-    path: Path | None = field(compare=False)
-
-
-def _contents(folder: Path | None) -> tuple[tuple[str, str], ...]:
-    if folder is None:
-        return ()
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder of lm-eval tasks")
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple((str(path.relative_to(folder)), file_digest(path)) for path in files)
-
-
-@lru_cache(maxsize=8)
-def _load_boards(folder: _TaskFolder, names: tuple[str, ...]) -> _Boards:
-    from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
-
-    manager = TaskManager(include_path=str(folder.path), include_defaults=False) if folder.path else None
-    if manager is None or not set(names) <= set(manager.all_tasks):
-        # Reading lm-eval's own thousands of files takes seconds: only where they are needed.
-        manager = TaskManager(include_path=str(folder.path) if folder.path else None)
-    unknown = sorted(set(names) - set(manager.all_tasks))
-    if unknown:
-        raise UserError(
-            f"lm-eval knows no task or group {unknown}" + (f", nor does {folder.path}" if folder.path else "")
-        )
-    try:
-        with _seeded():
-            loaded = manager.load(list(names))
-    except (ConnectionError, FileNotFoundError) as error:
-        raise UserError(
-            f"the data of {list(names)} are not on this machine ({' '.join(str(error).split())[:200]}): "
-            "put them into the hub cache, or name local files in a task folder"
-        ) from None
-    return _Boards(tasks=loaded["tasks"], groups=loaded.get("groups", {}))
-
-
-def _run(model: Any, boards: _Boards, limit: int | None) -> Mapping[str, Any]:
-    """lm-eval's `evaluate` with what its `simple_evaluate` sets before it, less the survey of the machine after it."""
-    from lm_eval.evaluator import evaluate  # type: ignore[import-untyped]
-
-    _compile_templates_once()
-    for task in boards.tasks.values():
-        if task.get_config("num_fewshot") is None:
-            task.set_config(key="num_fewshot", value=0)
-        task.set_fewshot_seed(seed=SEED)
-    with _seeded():
-        results: Mapping[str, Any] = evaluate(
-            lm=model,
-            task_dict={"tasks": boards.tasks, "groups": boards.groups, "group_map": {}},
-            limit=limit,
-            bootstrap_iters=0,
-            log_samples=True,
-            cache_requests=False,
-            apply_chat_template=False,
-        )
-    return results
-
-
-@lru_cache(maxsize=1)
-def _compile_templates_once() -> None:
-    """lm-eval compiles a task's templates anew for every document: three quarters of the time with a small model."""
-    from lm_eval.utils import env  # type: ignore[import-untyped]
-
-    env.from_string = lru_cache(maxsize=1024)(env.from_string)
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Seeds as `simple_evaluate` does (some tasks shuffle choices while they load), and puts the generators back."""
-    import numpy as np
-    import torch
-
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        random.seed(PYTHON_SEED)
-        np.random.seed(SEED)
-        torch.manual_seed(SEED)
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
-
-
-def _one_bos_model(checkpoint: Checkpoint, batch_size: int, shortened: set[str]) -> Any:
-    """The checkpoint as lm-eval's Hugging Face model, with a rule of ours: every input begins with exactly one BOS.
-
-    BOS is set here whatever the tokenizer's own habits are, unless the text itself begins with it; a tokenizer without
-    BOS gets none. An input that is too long is cut from the left, after the BOS, and its text added to `shortened`.
+    answers: by prompt
+    data:    as in evaluate_boards
+    Raises UserError where no prompt has an answer, and as evaluate_boards.
     """
-    import torch
-    from lm_eval.models.huggingface import HFLM  # type: ignore[import-untyped]
+    with quiet(), offline():
+        loaded = load_tasks((IFEVAL,), None, None if data is None else Folder.read(data, "the boards' files"))
+        prompts = loaded.tasks[IFEVAL].eval_docs["prompt"]
+        answered = [place for place, prompt in enumerate(prompts) if prompt in answers]
+        if not answered:
+            raise UserError(f"none of the {len(answers)} answers is to a prompt of IFEval")
+        found = run_tasks(replay_model(answers), loaded.tasks, set(), samples={IFEVAL: answered})
+    return _rows([IFEVAL], loaded.groups, found, Record(), None)
 
-    class _OneBosLM(HFLM):  # type: ignore[misc]
-        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-            ids: list[int] = self.tokenizer.encode(string, add_special_tokens=False)
-            wanted = bos is not None and add_special_tokens is not False
-            return [bos, *ids] if wanted and ids[:1] != [bos] else ids
 
-        def _loglikelihood_tokens(self, requests: Any, **options: Any) -> Any:
-            """requests: ((context, continuation), context ids, continuation ids)."""
-            # The last token of the continuation is predicted, never read: one more than the context fits.
-            fitting = [
-                (texts, self._fit(texts[0], context, self.max_length + 1 - len(continuation)), continuation)
-                for texts, context, continuation in requests
-            ]
-            return super()._loglikelihood_tokens(fitting, **options)
+def _rows(
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    found: Mapping[str, Asked],
+    record: Record,
+    limit: int | None,
+) -> tuple[list[Score], list[Item]]:
+    """All rows: of tasks, then averages."""
+    scores, items = task_rows(found, record, f"lm-eval {metadata.version('lm-eval')}")
+    rows = [score for some in scores.values() for score in some]
+    for name in names:
+        board = find_board(name)
+        rows += board_averages(name, board, scores, limit) if board else group_averages(name, groups, scores)
+    return rows, items
 
-        def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> list[float]:
-            raise UserError("tasks of the type loglikelihood_rolling are of no board and are not supported")
 
-        def tok_batch_encode(
-            self, strings: list[str], left_truncate_len: int | None = None, **_: Any
-        ) -> "tuple[torch.Tensor, torch.Tensor]":
-            """Ids and attention mask, both [strings, tokens], padded on the left."""
-            room = left_truncate_len or self.max_length
-            rows = [self._fit(string, self.tok_encode(string), room) for string in strings]
-            width = max(map(len, rows))
-            pad = self.tokenizer.pad_token_id
-            ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-            return ids, torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-
-        def _fit(self, text: str, ids: list[int], room: int) -> list[int]:
-            if len(ids) <= room:
-                return ids
-            shortened.add(text)
-            head = ids[:1] if ids[0] == bos else []
-            return head + ids[len(ids) - (room - len(head)) :]
-
-    bos = checkpoint.tokenizer.bos_token_id
-    return _OneBosLM(
-        pretrained=checkpoint.model,
-        tokenizer=checkpoint.tokenizer,
-        max_length=checkpoint.context,
-        batch_size=batch_size,
-        backend="causal",
-    )
+def _is_chat(name: str, task: Any, groups: Sequence[str], chat: bool | None) -> bool:
+    if chat is not None:
+        return chat
+    boards = (board for group in groups if (board := find_board(group)))
+    asking = (board.chat for board in boards if any(name in benchmark.tasks for benchmark in board.benchmarks))
+    return next(asking, bool((task.config.metadata or {}).get("chat", False)))

@@ -12,7 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness import cli_objectives
+from harness import cli_objectives, cli_store
+from harness.cli_claims import claims
+from harness.cli_scores import difficulty, evaluate
+from harness.options import DEFAULT_HOME, HomeOption, JsonOption
 from results.errors import UserError
 
 app = typer.Typer(
@@ -27,26 +30,13 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_objectives.app, name="objectives")
+app.add_typer(cli_store.app, name="store")
+app.command()(claims)
+app.command()(evaluate)
+app.command()(difficulty)
 
 
-def _folder(home: Path) -> Path:
-    if home.exists() and not home.is_dir():
-        raise UserError(f"--home {home}: is a file, and a folder is wanted")
-    return home
-
-
-HomeOption = Annotated[
-    Path,
-    typer.Option(
-        "--home",
-        envvar="BRIDGEBENCH_HOME",
-        help="Folder of artifacts, store and reports.",
-        callback=_folder,
-    ),
-]
 ProfileArgument = Annotated[str, typer.Argument(help="A profile that comes with bridgebench, or a .yaml file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-DEFAULT_HOME = Path("runs")
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 
 
@@ -57,6 +47,10 @@ def reproduce(
     here: Annotated[bool, typer.Option("--here", help="Run in this process, without Ray.")] = False,
     max_device_hours: Annotated[
         float | None, typer.Option(min=0, help="Refuse to start a longer run, and stop one that passes this.")
+    ] = None,
+    max_usd: Annotated[
+        float | None,
+        typer.Option(min=0, help="Refuse to start a run whose judges cost more, and ask none of them beyond this."),
     ] = None,
 ) -> None:
     """Run a study from nothing to its leaderboard. What was done before is not done again."""
@@ -77,12 +71,12 @@ def reproduce(
         place,
         console,
         lambda board, judging, tick: run(board, judging.runtime_for, tick),
-        Limits(device_hours=max_device_hours),
+        Limits(device_hours=max_device_hours, usd=max_usd),
     )
     found, reports = report_study(plan, place)
     print(terminal(found, console.width))
     _print_shares(console, shares(board), time.monotonic() - began)
-    for name, path in vars(reports).items():
+    for name, path in ((name, path) for name, path in vars(reports).items() if path is not None):
         console.print(f"{name:9} {_shown(path)}", highlight=False, soft_wrap=True)
     console.print(f"{'store':9} {_shown(place.store)}", highlight=False, soft_wrap=True)
     failed = [state for state in board.states.values() if state.status == "failed"]
@@ -102,12 +96,15 @@ def plan(
     from harness.board import Board
     from harness.estimate import core_seconds, seconds_per_unit
     from harness.home import Home
+    from harness.judge_estimate import bill
+    from harness.judging import judges_of
     from harness.kinds import KINDS
     from harness.profile import find_profile
     from harness.study import open_plan
 
-    made = open_plan(find_profile(profile))
-    board = Board(made.stages, Home(home.resolve()).artifacts)
+    made, place = open_plan(find_profile(profile)), Home(home.resolve())
+    board = Board(made.stages, place.artifacts)
+    estimate = bill(board, place, judges_of(made.profile))
     states = list(board.states.values())
     rates = seconds_per_unit(states)
     rows = []
@@ -118,12 +115,14 @@ def plan(
             hours = core_seconds(todo, rates) / 3600
             rows.append({"stage": kind, "stages": len(own), "to_do": len(todo), "device_hours": round(hours, 3)})
     if json_:
-        print(json.dumps({"profile": made.profile.name, "arms": len(made.arms), "stages": rows}))
+        shown = {"profile": made.profile.name, "arms": len(made.arms), "stages": rows, "judges": vars(estimate)}
+        print(json.dumps(shown))
         return
     table = Table("stage", "stages", "to do", "device-hours", title=f"{made.profile.name}: {len(made.arms)} arms")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     _console().print(table)
+    _console().print(str(estimate), highlight=False)
 
 
 @app.command()
@@ -152,33 +151,6 @@ def leaderboard(
         case _:
             raise UserError(f"--format {format_}: there are terminal, markdown and csv")
     if not found.complete:
-        raise typer.Exit(1)
-
-
-@app.command()
-def evaluate(
-    suite: Annotated[str, typer.Option(help="The suite: alpaca_eval.")],
-    outputs: Annotated[Path, typer.Option(help="A model's answers (.json, .jsonl, also .gz).")],
-    annotations: Annotated[Path, typer.Option(help="A judge's annotations of them.")],
-    json_: JsonOption = False,
-) -> None:
-    """Score a model's stored answers with a judge's stored annotations."""
-    if suite != "alpaca_eval":
-        raise UserError(f"--suite {suite}: stored annotations can be scored for alpaca_eval")
-    from eval_suites.alpaca import score_stored
-
-    scores, _ = score_stored(outputs, annotations)
-    if json_:
-        print(json.dumps([score.model_dump(mode="json") for score in scores]))
-        return
-    table = Table("metric", "value", "standard error", "items", "unit", title=f"alpaca_eval: {outputs}")
-    for score in scores:
-        value = "—" if score.value is None else f"{score.value:.2f}"
-        error = "" if score.standard_error is None else f"{score.standard_error:.2f}"
-        items = f"{score.n_scored}/{score.n_expected}" + ("" if score.complete else " incomplete")
-        table.add_row(score.metric, value, error, items, str(score.detail.get("unit", "")))
-    _console().print(table)
-    if not all(score.complete for score in scores):
         raise typer.Exit(1)
 
 

@@ -3,11 +3,15 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.artifacts import Manifest
 from harness.board import Board, State
+from harness.engines import shared_engine
+from harness.keeper import Keeper
 from harness.perform import Job, perform, run_stage
 from harness.stage import Ended, Runtime, Stage
 from harness.together import run_together
@@ -22,19 +26,31 @@ Tick = Callable[[], None]
 
 
 def run_here(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -> None:
-    """Performs the stages one after another, in this process if one is enough for them (for debuggers and tests)."""
-    while ready := board.ready():
-        state = ready[0]
-        board.start(state)
-        tick()
-        try:
-            together = partial(run_together, devices=state.stage.devices) if state.stage.devices > 1 else None
-            manifest = perform(board.job(state, runtime_for(state.stage)), together)
-        except Exception as error:
-            board.fail(state, describe(error))
-        else:
-            board.finish(state, manifest)
-        tick()
+    """Performs the stages one after another, in this process if one is enough for them (for debuggers and tests).
+
+    An engine goes on from one stage to the next that can have the same; it is closed before any other stage.
+    """
+    kept: str | None = None
+    with Keeper() as keeper:
+        while ready := board.ready():
+            state = next((state for state in ready if kept and _shared(board, state) == kept), ready[0])
+            name = _shared(board, state)
+            if name != kept:
+                keeper.close()
+            kept = name
+            board.start(state)
+            tick()
+            try:
+                job = board.job(state, runtime_for(state.stage))
+                if state.stage.devices > 1:
+                    manifest = perform(job, partial(run_together, devices=state.stage.devices))
+                else:
+                    manifest = perform_with(keeper, job)
+            except Exception as error:
+                board.fail(state, describe(error))
+            else:
+                board.finish(state, manifest)
+            tick()
 
 
 def run_on_ray(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None) -> None:
@@ -51,6 +67,15 @@ def run_on_ray(board: Board, runtime_for: RuntimeFor, tick: Tick = lambda: None)
         _drive(board, runtime_for, tick, cluster)
     finally:
         ray.shutdown()
+
+
+def perform_with(keeper: Keeper, job: Job) -> Manifest:
+    """`perform`, with what earlier stages left in the keeper. A stage that fails leaves nothing in it."""
+    try:
+        return perform(replace(job, runtime=replace(job.runtime, keeper=keeper)))
+    except BaseException:
+        keeper.close()
+        raise
 
 
 def describe(error: BaseException) -> str:
@@ -86,8 +111,8 @@ def _connect(attempts: int = 3) -> Any:
 
 
 def wanted(stage: Stage, cluster: Resources) -> Resources:
-    """What each process of a stage takes: its CPUs, and a GPU where the stage can use one and the cluster has some."""
-    gpu = {"GPU": 1.0} if stage.kind.accelerated and cluster.get("GPU", 0.0) >= 1 else {}
+    """What each process of a stage takes: its CPUs, and its GPUs where it can use any and the cluster has some."""
+    gpu = {"GPU": float(stage.gpus)} if stage.gpus and cluster.get("GPU", 0.0) >= 1 else {}
     return {"CPU": float(stage.cpus), **gpu}
 
 
@@ -108,32 +133,108 @@ def _drive(board: Board, runtime_for: RuntimeFor, tick: Tick, cluster: Resources
     import ray
 
     free = dict(cluster)
-    running: dict[ray.ObjectRef[Manifest], State] = {}
+    running: dict[ray.ObjectRef[Manifest], tuple[State, _Holder | None]] = {}
+    idle: list[_Holder] = []
 
-    def take(state: State, sign: int) -> None:
-        for name, each in wanted(state.stage, cluster).items():
-            free[name] -= sign * each * state.stage.devices
+    def take(stage: Stage, sign: int) -> None:
+        for name, each in wanted(stage, cluster).items():
+            free[name] -= sign * each * stage.devices
+
+    def room(stage: Stage) -> bool:
+        return all(amount * stage.devices <= free[name] for name, amount in wanted(stage, cluster).items())
 
     while True:
         for state in board.ready():
-            each = wanted(state.stage, cluster)
-            if running and any(amount * state.stage.devices > free[name] for name, amount in each.items()):
+            stage, name = state.stage, _shared(board, state)
+            holder = next((holder for holder in idle if holder.name == name), None)
+            if holder is not None:
+                idle.remove(holder)  # what it takes was taken when it was started
+            elif (running or idle) and not room(stage):
                 continue
-            take(state, 1)
-            running[_submit(board.job(state, runtime_for(state.stage)), state.stage, each)] = state
+            else:
+                take(stage, 1)
+                holder = _Holder(name, stage, wanted(stage, cluster)) if name else None
+            job = board.job(state, runtime_for(stage))
+            reference = holder.submit(job) if holder else _submit(job, stage, wanted(stage, cluster))
+            running[reference] = state, holder
             board.start(state)
+        if idle:  # nothing that is ready wants them: what they hold is given back before anything else may start
+            for holder in idle:
+                holder.end()
+                take(holder.stage, -1)
+            idle.clear()
+            continue
         if not running:
             return
         tick()
         done, _ = ray.wait(list(running), timeout=0.5)
         for reference in done:
-            state = running.pop(reference)
-            take(state, -1)
-            try:
-                board.finish(state, ray.get(reference))
-            except (ray.exceptions.RayError, UserError) as error:
-                board.fail(state, describe(error))
+            state, holder = running.pop(reference)
+            lives = _collect(board, state, reference)
+            if holder is not None and lives:
+                idle.append(holder)
+                continue
+            if holder is not None:  # it died too often: whoever is ready for its engine gets a fresh one
+                holder.end()
+            take(holder.stage if holder else state.stage, -1)
         tick()
+
+
+def _collect(board: Board, state: State, reference: "ray.ObjectRef[Manifest]") -> bool:
+    """Notes how a stage ended; False where the process that performed it is gone."""
+    import ray
+
+    try:
+        board.finish(state, ray.get(reference))
+    except (ray.exceptions.RayError, UserError) as error:
+        board.fail(state, describe(error))
+        return not isinstance(error, ray.exceptions.RayActorError)
+    return True
+
+
+def _shared(board: Board, state: State) -> str | None:
+    """A name that a ready stage has in common with those that the same engine can serve; None where it needs none."""
+    if state.stage.devices > 1:
+        return None
+    return shared_engine(state.stage, {name: digest for name, (_, digest) in board.inputs(state).items()})
+
+
+class _Holder:
+    """An actor that performs the stages of one name one after another, and keeps their engine from one to the next.
+
+    stage: the first of them, by whose wants it holds its CPUs and GPUs
+    """
+
+    def __init__(self, name: str, stage: Stage, each: Resources) -> None:
+        self.name, self.stage = name, stage
+        # as with a task, what dies with its machine is tried once more: elsewhere, with a fresh engine
+        options = {"num_cpus": each["CPU"], "num_gpus": each.get("GPU", 0), "max_restarts": 1, "max_task_retries": 1}
+        self._actor = _remote(_Performer).options(**options).remote()
+
+    def submit(self, job: Job) -> "ray.ObjectRef[Manifest]":
+        reference: ray.ObjectRef[Manifest] = self._actor.perform.remote(job)
+        return reference
+
+    def end(self) -> None:
+        """Closes the engine, waits until it is gone, and ends the actor."""
+        import ray
+
+        with suppress(ray.exceptions.RayError):  # then it is gone already, and its engine with it
+            ray.get(self._actor.close.remote())
+        ray.kill(self._actor)
+
+
+class _Performer:
+    """What runs in the actor."""
+
+    def __init__(self) -> None:
+        self._keeper = Keeper()
+
+    def perform(self, job: Job) -> Manifest:
+        return perform_with(self._keeper, job)
+
+    def close(self) -> None:
+        self._keeper.close()
 
 
 def _submit(job: Job, stage: Stage, each: Resources) -> "ray.ObjectRef[Manifest]":
@@ -147,11 +248,11 @@ def _submit(job: Job, stage: Stage, each: Resources) -> "ray.ObjectRef[Manifest]
 
 
 @cache
-def _remote(function: Callable[..., Manifest]) -> Any:
-    """The function as a Ray task: made once, so that Ray's workers load it once."""
+def _remote(work: Callable[..., Any]) -> Any:
+    """The function as a Ray task, or the class as an actor: made once, so that Ray's workers load it once."""
     import ray
 
-    return ray.remote(function)
+    return ray.remote(work)
 
 
 def _perform_together(job: Job, devices: int, each: Resources) -> Manifest:

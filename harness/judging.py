@@ -1,28 +1,67 @@
-"""The judge's server for a run: started when the first stage needs it, ended with the run."""
+"""The judges of a run: how each is reached, the local one's server, and what they were paid."""
 
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
-from eval_suites.judge import JudgeSpec
+from eval_suites.answer_store import AnswerStore
+from eval_suites.engines import DEFAULT_PLACEMENT, Placement
+from eval_suites.judge import JudgeIdentity, JudgeSpec
+from eval_suites.spending import Cap, Spent
 from harness.board import Board
 from harness.home import Home
-from harness.kinds import JUDGE
-from harness.kinds.judge import JudgeStageSpec
+from harness.profile import Profile
 from harness.stage import Runtime, Stage
 from results.digest import digest
+
+
+def judges_of(profile: Profile) -> list[JudgeSpec]:
+    """The judges of a profile's suites."""
+    suites = (getattr(profile.suites, name) for name in type(profile.suites).model_fields)
+    return [suite.judge for suite in suites if isinstance(getattr(suite, "judge", None), JudgeSpec)]
+
+
+def judge_for(stage: Stage, judges: Iterable[JudgeSpec]) -> JudgeSpec | None:
+    """How the judge of a stage is reached; None where the stage asks none."""
+    wanted = getattr(stage.spec, "judge", None)
+    if not isinstance(wanted, JudgeIdentity):
+        return None
+    return next((judge for judge in judges if judge.identity == wanted), None)
+
+
+def is_local(stage: Stage) -> bool:
+    """Whether the microworld's own judge judges this stage: it is served here, and costs nothing."""
+    return "rubric" in stage.inputs
+
+
+def answers_file(home: Home) -> Path:
+    """Where the answers of all judges but the local one are kept."""
+    return home.judge / "answers.sqlite"
 
 
 class Judging:
     """Gives every stage its Runtime; a judge stage finds in it how its judge is reached and where answers are kept.
 
-    judge: the profile's judge, None where nothing is judged
+    judges:    those of the profile
+    max_usd:   the most that they may be paid in this run, all together; None is no limit
+    placement: how generation engines sit on their machine
     """
 
-    def __init__(self, board: Board, home: Home, judge: JudgeSpec | None) -> None:
+    def __init__(
+        self,
+        board: Board,
+        home: Home,
+        judges: Sequence[JudgeSpec],
+        max_usd: float | None = None,
+        placement: Placement = DEFAULT_PLACEMENT,
+    ) -> None:
         self.board = board
         self.home = home
-        self.judge = judge
+        self.judges = judges
+        self.placement = placement
+        self._since = _last_payment(answers_file(home))
+        self._cap = None if max_usd is None else Cap(max_usd, self._since)
         self._servers = ExitStack()
         self._urls: dict[Path, str] = {}
 
@@ -34,18 +73,29 @@ class Judging:
 
     def runtime_for(self, stage: Stage) -> Runtime:
         """What this stage may use."""
+        judge = judge_for(stage, self.judges)
+        if judge is None:
+            return Runtime(placement=self.placement)
         self.home.judge.mkdir(parents=True, exist_ok=True)
-        if self.judge is None or stage.kind is not JUDGE or "rubric" not in stage.inputs:
-            return Runtime(judge=self.judge, judge_answers=self.home.judge / "answers.sqlite")
-        assert isinstance(stage.spec, JudgeStageSpec)
+        if not is_local(stage):
+            return Runtime(judge=judge, judge_answers=answers_file(self.home), judge_cap=self._cap)
         path, content = self.board.inputs(self.board[stage])["rubric"]
         # The local judge's name says nothing of its world, so each world's answers have a file of their own.
-        identity = digest({"rubric": content, "judge": stage.spec.rubric})[:16]
+        identity = digest({"rubric": content, "judge": getattr(stage.spec, "rubric", None)})[:16]
         url = self._url(path.parent, self.home.judge / f"requests-{identity}.jsonl")
         return Runtime(
-            judge=self.judge.model_copy(update={"base_url": url}),
+            judge=judge.model_copy(update={"base_url": url}),
             judge_answers=self.home.judge / f"answers-{identity}.sqlite",
         )
+
+    @property
+    def paid(self) -> str:
+        """What was paid since this run began, and ever in this home; empty where no judge but the local one judges."""
+        judged = [state.stage for state in self.board.states.values() if judge_for(state.stage, self.judges)]
+        if all(map(is_local, judged)):
+            return ""
+        now, ever = _spent(answers_file(self.home), self._since), _spent(answers_file(self.home))
+        return f"judges in this run: {now}; in all: {ever}"
 
     def _url(self, world: Path, log: Path) -> str:
         if world not in self._urls:
@@ -53,3 +103,17 @@ class Judging:
 
             self._urls[world] = self._servers.enter_context(serve_judge(world, log))
         return self._urls[world]
+
+
+def _spent(answers: Path, since: int = 0) -> Spent:
+    if not answers.is_file():
+        return Spent()
+    with closing(AnswerStore(answers)) as store:
+        return store.spent(since)
+
+
+def _last_payment(answers: Path) -> int:
+    if not answers.is_file():
+        return 0
+    with closing(AnswerStore(answers)) as store:
+        return store.last_payment

@@ -3,28 +3,46 @@
 import time
 from dataclasses import dataclass
 
+from eval_suites.spending import dollars
 from harness.board import Board, State
 from harness.estimate import core_seconds, seconds_per_unit
+from harness.judge_estimate import Bill
 from results.errors import UserError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most hours, times processes, that this run may take; None is no limit."""
+    """The most hours, times processes, that this run may take, and the most that it may pay; None is no limit.
+
+    What is paid is kept under its limit by the judges themselves, question by question.
+    """
 
     device_hours: float | None = None
+    usd: float | None = None
 
-    def check_start(self, board: Board) -> None:
-        """Raises UserError where the estimate is over the limit."""
+    def check_start(self, board: Board, bill: Bill) -> None:
+        """Raises UserError where an estimate is over its limit, or money is limited and a price is not known."""
         estimate = core_seconds(board.unfinished, seconds_per_unit(board.states.values())) / 3600
         if self.device_hours is not None and estimate > self.device_hours:
             raise UserError(
                 f"the study would take about {estimate:.2f} device-hours and --max-device-hours is "
                 f"{self.device_hours:g}: nothing was started"
             )
+        if self.usd is None:
+            return
+        if bill.usd is None:
+            raise UserError(
+                "--max-usd needs the price of every judge: write usd_per_million_input and usd_per_million_output into "
+                "the profile's judge (0 for one that costs nothing): nothing was started"
+            )
+        if bill.usd > self.usd:
+            raise UserError(
+                f"judging would cost about {dollars(bill.usd)} ({bill.questions:,} questions) and --max-usd is "
+                f"{self.usd:g}: nothing was started"
+            )
 
     def check(self, board: Board) -> None:
-        """Raises UserError where more has been spent than the limit."""
+        """Raises UserError where more time has been spent than the limit."""
         spent = sum(map(_seconds, board.states.values())) / 3600
         if self.device_hours is not None and spent > self.device_hours:
             raise UserError(

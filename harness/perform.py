@@ -86,7 +86,7 @@ def _run_and_seal(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
         reason=ended.reason if ended else "",
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 3),
-        **provenance(kind.libraries).model_dump(),
+        **provenance(kind.libraries_of(kind.spec.model_validate(job.spec))).model_dump(),
     )
     store.seal(manifest)
     return manifest

@@ -1,10 +1,11 @@
 """A profile expanded into stages and arms. Arms that share a stage share it in the graph."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from eval_suites.tamper import CHECKS
 from harness.artifacts import folder_digest
 from harness.hub import HubKind, commit
 from harness.kinds import BASE, DATA, MISMATCH, REFERENCE, SELECT, TOKENIZER, TRAIN, VALIDATE
@@ -19,6 +20,7 @@ from harness.kinds.validate import VALIDATION
 from harness.profile import Candidate, Dataset, Profile, Step
 from harness.stage import External, Input, Produced, Stage
 from harness.suites import PLANS
+from harness.suites.alpaca_eval import plan_check
 from harness.suites.contract import WORLD
 from results.digest import file_digest
 from results.errors import UserError
@@ -31,13 +33,17 @@ LOCAL = ("/", ".", "~", "$")  # begins a path, never a hub id
 
 @dataclass(frozen=True)
 class Arm:
-    """A method at one seed: the stage that makes its model, and the stages that score it."""
+    """A method at one seed: the stage that makes its model, and the stages that score it.
+
+    check: whether it is no model, but answers that say nothing, by which a judge is checked
+    """
 
     name: str
     seed: int
     responses: int
     model: Stage
     scores: tuple[Stage, ...]
+    check: bool = False
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -96,7 +102,16 @@ class _Planner:
                     model = Produced(self.step(step, model, seed, f"{name} step {number + 1} seed {seed}"), "model")
                 label = f"{name} seed {seed}"
                 arms.append(Arm(name, seed, self.profile.responses(name), model.stage, self.scores(model, label)))
-        return Plan(self.profile, tuple(arms))
+        return Plan(self.profile, (*arms, *self.tamper_checks()))
+
+    def tamper_checks(self) -> Iterator[Arm]:
+        """Rows of answers that say nothing, where the profile asks for them."""
+        suite = self.profile.suites.alpaca_eval
+        if suite is None or not suite.tamper_checks:
+            return
+        for name in CHECKS:
+            answers, score = plan_check(suite, name, self)
+            yield Arm(name, self.profile.seeds[0], 0, answers, (score,), check=True)
 
     def add(self, stage: Stage) -> Stage:
         return self._stages.setdefault(stage.id, stage)
@@ -259,5 +274,5 @@ class _Planner:
         return self.add(Stage(TRAIN, training, read, label=label, work=budget.responses / devices, devices=devices))
 
     def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
-        asked = {name: getattr(self.profile.suites, name) for name in PLANS}
-        return tuple(PLANS[name](config, model, label, self) for name, config in asked.items() if config is not None)
+        asked = self.profile.suites.asked
+        return tuple(PLANS[name](config, model, label, self) for name, config in asked.items())

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from eval_suites.engines import EngineSpec, Placement
 from harness.microworld.spec import WorldSpec
 from harness.suites import Suites
 from harness.suites.contract import Config
+from results.claims.catalogue import check_roles
 from results.errors import UserError
 from trainers.datasets.sources import Source
 from trainers.spec import AdamW, Budget, LlamaShape, Lora, Precision
@@ -130,7 +132,12 @@ class Columns(Config):
 
 
 class Profile(Config):
-    """A study. How arms are trained (optimizer, precision, packing, lora …: see TrainSpec) is one for all of them."""
+    """A study. How arms are trained (optimizer, precision, packing, lora …: see TrainSpec) is one for all of them.
+
+    engine:    what generates and scores for all suites
+    placement: how it sits on its machine, which is no part of a result
+    claims:    which of its methods and columns play the roles that published claims speak of
+    """
 
     name: Name
     title: str
@@ -149,8 +156,20 @@ class Profile(Config):
     lora: Lora | None = None
     devices: Positive = 1
     sharding: bool = False
+    engine: EngineSpec = EngineSpec()
+    placement: Placement = Placement()
     suites: Suites
     leaderboard: Columns
+    claims: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+
+    @field_validator("claims")
+    @classmethod
+    def _known_roles(
+        cls, claims: dict[str, str | tuple[str, ...]], info: ValidationInfo
+    ) -> dict[str, str | tuple[str, ...]]:
+        if "methods" in info.data:
+            check_roles(claims, info.data["methods"])
+        return claims
 
     @model_validator(mode="after")
     def _something_to_divide(self) -> Self:
@@ -203,6 +222,8 @@ def _extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     if "extends" in parent:
         raise UserError(f"{path.name}: extends: {raw['extends']} extends another profile; name that one, or copy it")
     own = {key: value for key, value in raw.items() if key != "extends"}
+    if "methods" in own:
+        own.setdefault("claims", {})  # the parent's speaks of the methods that these replace
     for key in ("data", "budgets"):
         if isinstance(own.get(key), dict) and isinstance(parent.get(key), dict):
             own[key] = parent[key] | own[key]

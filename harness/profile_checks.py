@@ -5,20 +5,18 @@ from math import inf
 
 from pydantic import ValidationError
 
+from eval_suites.judge import JudgeIdentity, JudgeSpec
+from eval_suites.tamper import CHECKS
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.profile import Dataset, Profile, Setting, Step, explain
+from harness.suites import PLANS
 from harness.suites.contract import WORLD
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective
 from trainers.records import RecordType
 
-# What the suites of bridgebench itself score; the columns of a board are those of its lm-eval tasks.
-COLUMNS = {
-    "alpaca_eval": ("win_rate", "average_length", "termination_rate", "average_tokens"),
-    "probes": ("held_out_nll", "kl_to_base", "pair_accuracy"),
-    "training": ("clamped_items",),
-}
+TRAINING = ("training/clamped_items",)  # columns that every study has
 
 
 def check_profile(profile: Profile) -> None:
@@ -28,7 +26,9 @@ def check_profile(profile: Profile) -> None:
     _check_data(profile)
     _check_methods(profile)
     _check_comparisons(profile)
-    _check_suites(profile)
+    _check_judges(profile)
+    _check_alpaca_eval(profile)
+    _check_probes(profile)
     _check_context(profile)
     _check_leaderboard(profile)
 
@@ -161,10 +161,38 @@ def _schedules(profile: Profile, method: str) -> str:
     return " then ".join(dict.fromkeys(f"{b.global_batch} {b.schedule} {b.warmup:g}" for b in budgets))
 
 
-def _check_suites(profile: Profile) -> None:
+def _check_judges(profile: Profile) -> None:
+    judges: dict[JudgeIdentity, tuple[str, JudgeSpec]] = {}
+    for name, suite in profile.suites.asked.items():
+        judge = getattr(suite, "judge", None)
+        if isinstance(judge, JudgeSpec) and judge.model == LOCAL_JUDGE and not profile.world and judge.base_url is None:
+            raise UserError(f"suites.{name}.judge.model: {LOCAL_JUDGE!r} judges in a world, and the profile has none")
+        if isinstance(judge, JudgeSpec):
+            first, known = judges.setdefault(judge.identity, (name, judge))
+            if known != judge:
+                raise UserError(
+                    f"suites.{name}.judge: is that of suites.{first}, reached or paid in another way; write both alike"
+                )
+
+
+def _check_alpaca_eval(profile: Profile) -> None:
     suite = profile.suites.alpaca_eval
-    if suite and suite.judge.model == LOCAL_JUDGE and profile.world is None and suite.judge.base_url is None:
-        raise UserError(f"suites.alpaca_eval.judge.model: {LOCAL_JUDGE!r} judges in a world, and the profile has none")
+    if suite is None:
+        return
+    for name in CHECKS if suite.tamper_checks else ():
+        if name in profile.methods:
+            raise UserError(f"methods.{name}: a row of suites.alpaca_eval.tamper_checks has this name; choose another")
+    for key, wanted in (("covariates", suite.covariates), ("difficulty", suite.difficulty)):
+        if wanted and suite.limit:
+            raise UserError(f"suites.alpaca_eval.{key}: is of all 805 instructions; leave 'limit' out")
+    if suite.difficulty and (suite.both_orders or suite.judge.model == LOCAL_JUDGE):
+        other = "both orders" if suite.both_orders else "the local judge"
+        raise UserError(
+            f"suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of {other}"
+        )
+
+
+def _check_probes(profile: Profile) -> None:
     probes = profile.suites.probes
     if probes is None:
         return
@@ -206,26 +234,28 @@ def _overlap(one: Source, other: Source) -> bool:
 
 def _check_context(profile: Profile) -> None:
     """What is longer than the model's context would fail only when it is met."""
-    shape, suite = profile.base.shape, profile.suites.alpaca_eval
+    shape = profile.base.shape
     for where, dataset in _datasets(profile).items() if shape else ():
         if shape and dataset.max_length > shape.context:
             raise UserError(f"{where}.max_length: {dataset.max_length} is more than base.shape.context={shape.context}")
-    if shape and suite and suite.sampling.max_new_tokens >= shape.context:
-        raise UserError(
-            f"suites.alpaca_eval.sampling.max_new_tokens: {suite.sampling.max_new_tokens} leaves no room for a prompt "
-            f"in base.shape.context={shape.context}"
-        )
+    for name, suite in profile.suites.asked.items() if shape else ():
+        if shape and suite.new_tokens >= shape.context:
+            raise UserError(
+                f"suites.{name}.sampling.max_new_tokens: {suite.new_tokens} leaves no room for a prompt in "
+                f"base.shape.context={shape.context}"
+            )
 
 
 def _check_leaderboard(profile: Profile) -> None:
-    wanted, suites = profile.leaderboard, profile.suites
+    wanted = profile.leaderboard
     _known(wanted.baseline, ["base", *profile.methods], "leaderboard.baseline", "method")
-    there = {name: columns for name, columns in COLUMNS.items() if getattr(suites, name, None) or name == "training"}
-    known = [f"{name}/{column}" for name, columns in there.items() for column in columns]
+    known = [*(column for suite in profile.suites.asked.values() for column in suite.columns), *TRAINING]
+    suites = {*PLANS, *(column.partition("/")[0] for column in known)}
     for where, column in [("main", wanted.main), *(("columns", column) for column in wanted.columns)]:
-        of_a_board = column.partition("/")[0] not in COLUMNS and suites.boards is not None
-        if not of_a_board:
-            _known(column, known, f"leaderboard.{where}", "column")
+        suite, _, metric = column.partition("/")
+        of_a_board = "*" in known and suite not in suites and metric
+        if not of_a_board and f"{suite}/*" not in known:
+            _known(column, [each for each in known if each != "*"], f"leaderboard.{where}", "column")
 
 
 def _check_world(profile: Profile) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console, Group
@@ -19,12 +20,16 @@ PLAIN_EVERY = 30.0  # seconds between two lines about a run in which nothing end
 
 
 class Progress:
-    """Follows a board. On a terminal it redraws a table; elsewhere it writes a line for each stage that ends."""
+    """Follows a board. On a terminal it redraws a table; elsewhere it writes a line for each stage that ends.
 
-    def __init__(self, board: Board, console: Console, slots: int) -> None:
+    note: what else is to be shown beside what goes on, such as what was paid; empty for nothing
+    """
+
+    def __init__(self, board: Board, console: Console, slots: int, note: Callable[[], str] = str) -> None:
         self.board = board
         self.console = console
         self.slots = max(1, slots)
+        self.note = note
         self.began = time.monotonic()
         self._told = {id for id, state in board.states.items() if state.status in ENDED}
         self._last = time.monotonic()
@@ -55,6 +60,8 @@ class Progress:
         elif not ended and time.monotonic() - self._last > PLAIN_EVERY:
             running = ", ".join(_running(self.board, state) for state in self._with("running"))
             self.console.print(f"{self._clock()} {self._overall()}; running: {running}", highlight=False, markup=False)
+            if note := self.note():
+                self.console.print(f"{self._clock()} {note}", highlight=False, markup=False)
         if ended or time.monotonic() - self._last > PLAIN_EVERY:
             self._last = time.monotonic()
 
@@ -95,7 +102,8 @@ class Progress:
                 numbers = (counts["cached"], counts["done"], counts["running"], counts["waiting"], lost)
                 table.add_row(kind, *(str(number or "·") for number in numbers))
         running = [Text("  " + _running(self.board, state)) for state in self._with("running")]
-        return Group(table, *running, Text(f"{self._clock()} {self._overall()}"))
+        last = [Text(f"{self._clock()} {text}") for text in (self._overall(), self.note()) if text]
+        return Group(table, *running, *last)
 
 
 def _running(board: Board, state: State) -> str:

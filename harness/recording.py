@@ -129,7 +129,7 @@ def _arm_record(arm: Arm, plan: Plan) -> ArmRecord:
         name=arm.name,
         method=arm.name,
         seed=arm.seed,
-        settings={"responses": arm.responses, "comparisons": comparisons},
+        settings={"responses": arm.responses, "comparisons": comparisons, **({"check": True} if arm.check else {})},
     )
 
 

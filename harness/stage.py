@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from eval_suites.engines import DEFAULT_PLACEMENT, EngineSpec, Placement
 from eval_suites.judge import JudgeSpec
+from eval_suites.spending import Cap
+from harness.keeper import Keeper
 from results.digest import Json, digest
 
 
@@ -22,12 +25,18 @@ def silent(done: int, total: int) -> None:
 class Runtime:
     """What a stage may use but what cannot change its output: how services are reached, and where to report.
 
-    judge: how the judge is reached; who judges stands in a stage's spec
+    judge:     how the judge is reached; who judges stands in a stage's spec
+    judge_cap: the most that judging may cost in this run
+    placement: how a generation engine sits on its machine; which engine it is stands in a stage's spec
+    keeper:    keeps an engine for the next stage; without it, every stage closes its own
     """
 
     report: Callable[[int, int], None] = silent
     judge: JudgeSpec | None = None
     judge_answers: Path = Path("judge.sqlite")
+    judge_cap: Cap | None = None
+    placement: Placement = DEFAULT_PLACEMENT
+    keeper: Keeper | None = None
     checkpoint_seconds: float = 30.0
     leads: bool = True
 
@@ -52,6 +61,8 @@ class StageKind:
     libraries: distributions whose version can change the output, and so belongs to the key
     resumable: whether a stopped stage goes on from what it left in its folder
     accelerated: whether each of its processes can use a GPU
+    engine: whether it asks a generation engine, which its spec names as `engine`; its inputs are `model` and perhaps an
+        `adapter` of that (see harness.engines)
     tolerant: whether it does without those of its inputs that are missing because a stage diverged
     """
 
@@ -62,7 +73,18 @@ class StageKind:
     libraries: tuple[str, ...] = ()
     resumable: bool = False
     accelerated: bool = False
+    engine: bool = False
     tolerant: bool = False
+
+    def engine_of(self, spec: Any) -> EngineSpec | None:
+        """The generation engine that a stage asks, if it asks one."""
+        engine: EngineSpec | None = spec.engine if self.engine else None
+        return engine
+
+    def libraries_of(self, spec: Any) -> tuple[str, ...]:
+        """Its libraries and those of the engine. Raises UserError where the engine is not installed."""
+        engine = self.engine_of(spec)
+        return tuple(dict.fromkeys((*self.libraries, *(engine.libraries if engine else ()))))
 
 
 class Produced(NamedTuple):
@@ -118,6 +140,16 @@ class Stage:
         return dumped
 
     @property
+    def engine(self) -> EngineSpec | None:
+        """The generation engine that it asks, if it asks one."""
+        return self.kind.engine_of(self.spec)
+
+    @property
+    def gpus(self) -> int:
+        """The most GPUs that each of its processes can use."""
+        return self.engine.tensor_parallel if self.engine else int(self.kind.accelerated)
+
+    @property
     def parents(self) -> list["Stage"]:
         """The stages that must be complete before this one."""
         return [item.stage for item in self.inputs.values() if isinstance(item, Produced)]
@@ -129,7 +161,7 @@ class Stage:
                 "kind": self.kind.name,
                 "version": self.kind.version,
                 "spec": self.spec_json,
-                "libraries": {name: version(name) for name in self.kind.libraries},
+                "libraries": {name: version(name) for name in self.kind.libraries_of(self.spec)},
                 # of Python itself its generators and its arithmetic can change with a minor version
                 "python": ".".join(map(str, sys.version_info[:2])),
                 "inputs": dict(contents),

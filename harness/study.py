@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from eval_suites.alpaca_files import read_instructions, read_outputs
 from eval_suites.judge import JudgeSpec, key_of
 from harness.board import Board
 from harness.home import Home
-from harness.judging import Judging
+from harness.judge_estimate import bill
+from harness.judging import Judging, is_local, judge_for, judges_of
 from harness.kinds.data import DataSpec, load
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
@@ -32,11 +33,12 @@ Execute = Callable[[Board, Judging, Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class Reports:
-    """Where a study's tables are."""
+    """Where a study's tables are. `claims` is None where the profile maps no roles."""
 
     markdown: Path
     csv: Path
     page: Path
+    claims: Path | None = None
 
 
 def open_plan(path: Path) -> Plan:
@@ -52,8 +54,8 @@ def open_plan(path: Path) -> Plan:
         raise UserError(f"{path.name}: {error}") from None
 
 
-def check_inputs(board: Board, judge: JudgeSpec | None) -> None:
-    """Reads the user's files that have still to be used, and the judge's key if it will be needed.
+def check_inputs(board: Board, judges: Sequence[JudgeSpec]) -> None:
+    """Reads the user's files that have still to be used, and the keys of the judges that will be needed.
 
     Raises UserError for a row that does not fit, or a key that is not there.
     """
@@ -64,11 +66,11 @@ def check_inputs(board: Board, judge: JudgeSpec | None) -> None:
             load([view for view in spec.sources if view.input in given], given)
         if isinstance(spec, GenerateSpec) and "instructions" in given:
             read_instructions(given["instructions"])
-        if isinstance(spec, JudgeStageSpec):
-            if "baseline" in given:
-                read_outputs(given["baseline"])
-            if judge is not None and spec.rubric is None:
-                key_of(judge)
+        if isinstance(spec, JudgeStageSpec) and "baseline" in given:
+            read_outputs(given["baseline"])
+        judge = judge_for(state.stage, judges)
+        if judge is not None and not is_local(state.stage):
+            key_of(judge)
 
 
 def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits: Limits) -> Board:
@@ -77,16 +79,18 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits
     Raises UserError where the plan or the run goes beyond the limits; what was done by then is kept.
     """
     board = Board(plan.stages, home.artifacts)
-    suite = plan.profile.suites.alpaca_eval
-    judge = suite.judge if suite else None
-    check_inputs(board, judge)
-    limits.check_start(board)
+    judges = judges_of(plan.profile)
+    check_inputs(board, judges)
+    estimate = bill(board, home, judges)
+    limits.check_start(board, estimate)
+    if estimate.questions or estimate.unknown:
+        console.print(str(estimate), highlight=False)
     home.root.mkdir(parents=True, exist_ok=True)
     slots = os.cpu_count() or 1
-    with Store.open(home.store) as store, Judging(board, home, judge) as judging:
+    with Store.open(home.store) as store, Judging(board, home, judges, limits.usd, plan.profile.placement) as judging:
         recorder = Recorder(plan, board, store)
         try:
-            with Progress(board, console, slots) as progress:
+            with Progress(board, console, slots, lambda: judging.paid) as progress:
 
                 def tick() -> None:
                     recorder.record()
@@ -96,22 +100,34 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits
                 execute(board, judging, tick)
         finally:
             recorder.finish()
+            if paid := judging.paid:
+                console.print(paid, highlight=False)
     return board
 
 
 def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
-    """Writes the leaderboard of a study as Markdown, CSV and a page."""
+    """Writes the leaderboard of a study as Markdown, CSV and a page, and its verdicts on the papers' claims."""
+    from results.claims import tables as claim_tables
+    from results.claims.recording import record_table
+    from results.claims.table import claim_table
     from results.page import page
     from results.tables import csv, markdown
 
+    verdicts = None
     with Store.open(home.store) as store:
         found = leaderboard(store, profile_digest(plan.profile))
+        if plan.profile.claims:
+            verdicts = claim_table(store, profile_digest(plan.profile))
+            record_table(store, verdicts)
     folder = home.report(plan.profile.name)
     folder.mkdir(parents=True, exist_ok=True)
-    reports = Reports(folder / "leaderboard.md", folder / "leaderboard.csv", folder / "leaderboard.html")
+    claims = folder / "claims.md" if verdicts else None
+    reports = Reports(folder / "leaderboard.md", folder / "leaderboard.csv", folder / "leaderboard.html", claims)
     reports.markdown.write_text(markdown(found), encoding="utf-8")
     reports.csv.write_text(csv(found), encoding="utf-8")
     reports.page.write_text(page(found), encoding="utf-8")
+    if claims is not None and verdicts is not None:
+        claims.write_text(claim_tables.markdown(verdicts), encoding="utf-8")
     return found, reports
 
 

@@ -3,9 +3,16 @@
 from harness.kinds.base import BASE
 from harness.kinds.boards import BOARDS
 from harness.kinds.data import DATA
+from harness.kinds.fixed_answers import FIXED_ANSWERS
 from harness.kinds.generate import GENERATE
 from harness.kinds.judge import JUDGE
+from harness.kinds.math import MATH
+from harness.kinds.math_answers import MATH_ANSWERS
 from harness.kinds.mismatch import MISMATCH
+from harness.kinds.mt_bench_answers import MT_BENCH_ANSWERS
+from harness.kinds.mt_bench_files import MT_BENCH_FILES
+from harness.kinds.mt_bench_judge import MT_BENCH_JUDGE
+from harness.kinds.mt_bench_scores import MT_BENCH_SCORES
 from harness.kinds.probes import PROBES
 from harness.kinds.reference import REFERENCE
 from harness.kinds.select import SELECT
@@ -20,8 +27,9 @@ from harness.stage import StageKind
 KINDS: dict[str, StageKind] = {
     kind.name: kind
     for kind in (
-        *(WORLD, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, VALIDATE, SELECT),
-        *(GENERATE, JUDGE, WIN_RATE, BOARDS, PROBES),
+        *(WORLD, MT_BENCH_FILES, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, VALIDATE, SELECT),
+        *(GENERATE, FIXED_ANSWERS, JUDGE, WIN_RATE),
+        *(MT_BENCH_ANSWERS, MT_BENCH_JUDGE, MT_BENCH_SCORES, MATH_ANSWERS, MATH, BOARDS, PROBES),
     )
 }
 
@@ -29,10 +37,17 @@ __all__ = [
     "BASE",
     "BOARDS",
     "DATA",
+    "FIXED_ANSWERS",
     "GENERATE",
     "JUDGE",
     "KINDS",
+    "MATH",
+    "MATH_ANSWERS",
     "MISMATCH",
+    "MT_BENCH_ANSWERS",
+    "MT_BENCH_FILES",
+    "MT_BENCH_JUDGE",
+    "MT_BENCH_SCORES",
     "PROBES",
     "REFERENCE",
     "SELECT",

@@ -1,38 +1,64 @@
-"""The old and the new Open LLM boards, through lm-eval."""
+"""Boards of automatic tasks, the two Open LLM Leaderboards among them, through lm-eval."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from eval_suites.engines import EngineSpec
+from harness.engines import engine_for
 from harness.stage import Runtime, StageKind
 from results.rows import write_scores
 
 
 class BoardsSpec(BaseModel):
-    """Groups (or tasks) by lm-eval's names, and the first `limit` items of each task (None: all)."""
+    """What is asked, of which engine.
+
+    groups: open_llm_v1, open_llm_v2, lm-eval's groups or tasks by their names
+    limit:  the first so many items of each task (None: all)
+    chat:   whether all is asked through the chat template; None: as the boards and tasks say
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    groups: tuple[str, ...]
-    limit: int | None = None
+    engine: EngineSpec = EngineSpec()
+    groups: Annotated[tuple[str, ...], Field(min_length=1)]
+    limit: Annotated[int, Field(gt=0)] | None = None
+    chat: bool | None = None
 
 
 def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes the score rows. Inputs: `model`, and `tasks` where the tasks are a study's own."""
+    """Writes the score rows.
+
+    Inputs: `model`, perhaps `adapter` (of that model), `tasks` where the tasks are a study's own, `data` where the Open
+    LLM Leaderboards' items are in local files.
+    """
     from eval_suites.open_llm import evaluate_boards
     from eval_suites.task_folder import task_folder
-    from trainers.devices import this_device
+    from trainers.chat import load_tokenizer
 
-    # in the stage's own folder, where the next attempt clears up after a killed one
-    with TemporaryDirectory(prefix="tasks-", dir=out) as folder:
-        tasks = task_folder(inputs["tasks"], Path(folder)) if "tasks" in inputs else None
-        device = str(this_device())
-        scores, items = evaluate_boards(inputs["model"], tasks, spec.groups, limit=spec.limit, device=device)
-    write_scores(out, scores, items)
+    # under a name that is no part of the output, should a kill leave it there
+    with (
+        TemporaryDirectory(prefix="checkpoint-tasks-", dir=out) as folder,
+        engine_for(spec.engine, inputs, runtime) as engine,
+    ):
+        scores, items = evaluate_boards(
+            engine,
+            load_tokenizer(inputs["model"]),
+            spec.groups,
+            tasks=task_folder(inputs["tasks"], Path(folder)) if "tasks" in inputs else None,
+            data=inputs.get("data"),
+            limit=spec.limit,
+            chat=spec.chat,
+            log=out / "checkpoint.jsonl",
+            report=runtime.report,
+        )
+    said = {"engine": spec.engine.model_dump(mode="json")}
+    write_scores(out, [score.model_copy(update={"detail": {**score.detail, **said}}) for score in scores], items)
 
 
 BOARDS = StageKind(
-    "boards", 1, run, BoardsSpec, libraries=("torch", "transformers", "lm-eval", "datasets"), accelerated=True
+    "boards", 2, run, BoardsSpec, libraries=("lm-eval", "datasets"), resumable=True, accelerated=True, engine=True
 )

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.engine import Sampling
+from eval_suites.engines import EngineSpec
+from harness.engines import engine_for
 from harness.stage import Runtime, StageKind
 
 
@@ -16,24 +18,39 @@ class GenerateSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    engine: Literal["huggingface"] = "huggingface"
+    engine: EngineSpec = EngineSpec()
     sampling: Sampling
     limit: Annotated[int, Field(gt=0)] | None = None
 
 
 def run(spec: GenerateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes outputs.json in AlpacaEval's shape. Inputs: `model`, `instructions`."""
+    """Writes outputs.json in AlpacaEval's shape. Inputs: `model`, `instructions`, perhaps `adapter` (of that model)."""
     from eval_suites.alpaca_files import read_instructions
     from eval_suites.answers import answer_instructions
-    from eval_suites.huggingface import HuggingFaceEngine
     from trainers.chat import load_tokenizer
-    from trainers.devices import this_device
 
     instructions = read_instructions(inputs["instructions"])[: spec.limit]
-    engine = HuggingFaceEngine(inputs["model"], device=str(this_device()))
-    # The generator's name is part of no judgment, and a name would make equal answers of two arms differ.
-    outputs = answer_instructions(engine, load_tokenizer(inputs["model"]), instructions, spec.sampling, "model")
+    tokenizer = load_tokenizer(inputs["model"])
+    with engine_for(spec.engine, inputs, runtime) as engine:
+        # The generator's name is part of no judgment, and a name would make equal answers of two arms differ.
+        outputs = answer_instructions(
+            engine,
+            tokenizer,
+            instructions,
+            spec.sampling,
+            "model",
+            log=out / "checkpoint.jsonl",
+            report=runtime.report,
+        )
     (out / "outputs.json").write_text(json.dumps(outputs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-GENERATE = StageKind("generate", 1, run, GenerateSpec, libraries=("torch", "transformers"), accelerated=True)
+GENERATE = StageKind(
+    "generate",
+    2,
+    run,
+    GenerateSpec,
+    resumable=True,
+    accelerated=True,
+    engine=True,
+)

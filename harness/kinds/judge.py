@@ -1,19 +1,22 @@
 """Pairwise judgments of a model's answers against the baseline's."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from eval_suites.judge import Judge, JudgeIdentity
+from eval_suites.judge_reply import REPLY_PARSER
 from harness.stage import Runtime, StageKind
-from results.digest import Json
+from results.digest import Json, digest
 from results.errors import UserError
 
 
-class JudgeStageSpec(BaseModel):
-    """Who judges. How the judge is reached is no part of it.
+class Judged(BaseModel):
+    """Who judges: the spec of every stage that asks a judge. How the judge is reached is no part of it.
 
     rubric: what stands behind the judge's name where that can change (the local judge's world), else empty
     """
@@ -24,28 +27,78 @@ class JudgeStageSpec(BaseModel):
     rubric: Json = None
 
 
+class JudgeStageSpec(Judged):
+    """both_orders: whether each pair is judged a second time with the answers exchanged."""
+
+    both_orders: bool = False
+
+
+def open_judge(spec: Judged, runtime: Runtime) -> Judge:
+    """The judge of a stage, as this run reaches and pays it. Raises what Judge raises."""
+    assert runtime.judge is not None
+    reached = runtime.judge.model_copy(update=spec.judge.model_dump())
+    return Judge(reached, runtime.judge_answers, runtime.judge_cap, runtime.report)
+
+
+def check_all_came(client: Judge, wanted: int) -> None:
+    """Raises UserError where a question was not answered: an artifact is for ever, and the next attempt may succeed."""
+    if client.counts.failures:
+        met = ", ".join(f"{name}: {count}" for name, count in client.counts.passing.items())
+        raise UserError(
+            f"{client.counts.failures} of {wanted} judgments did not come: the judge at {client.host} did not "
+            f"answer in {client.spec.max_attempts} attempts ({met}); those that came are kept, and the same command "
+            "asks for the rest"
+        )
+
+
+def write_record(out: Path, client: Judge, asked: Mapping[str, Json]) -> None:
+    """Writes judge.json, which judge gave these judgments and to what (`asked`), and into the log what it took."""
+    record = {"model": client.spec.model, "answers_as": client.models, "parameters": client.spec.parameters, **asked}
+    (out / "judge.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    first, last = client.period or (None, None)
+    counts = {**vars(client.counts), "first_answer": first, "last_answer": last}
+    (out / "log").mkdir()
+    (out / "log" / "counts.json").write_text(json.dumps(counts) + "\n", encoding="utf-8")
+
+
 def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes annotations.json. Inputs: `outputs`, `baseline`. What is in the durable store is not asked again.
 
-    Raises UserError where a question was not answered: an artifact is for ever, and the next attempt may succeed.
+    Raises UserError where a question was not answered.
     """
     from eval_suites.alpaca import annotate
     from eval_suites.alpaca_files import read_outputs
+    from eval_suites.both_orders import annotate_both_orders
 
-    assert runtime.judge is not None
     outputs, baseline = read_outputs(inputs["outputs"]), read_outputs(inputs["baseline"])
-    with Judge(runtime.judge.model_copy(update=spec.judge.model_dump()), runtime.judge_answers) as client:
-        annotations = annotate(outputs, baseline, client)
-    if client.counts.failures:
-        raise UserError(
-            f"{client.counts.failures} of {len(outputs)} judgments did not come: the judge at {client.host} did not "
-            f"answer in {client.spec.max_attempts} attempts; those that came are kept, and the same command asks for "
-            "the rest"
-        )
-    (out / "log").mkdir()
-    (out / "log" / "counts.json").write_text(json.dumps(vars(client.counts)) + "\n", encoding="utf-8")
+    judged = annotate_both_orders if spec.both_orders else annotate
+    with open_judge(spec, runtime) as client:
+        annotations = judged(outputs, baseline, client)
+        check_all_came(client, len(outputs) * (2 if spec.both_orders else 1))
+        write_record(out, client, {**_question(spec), **_counted(annotations)})
     text = json.dumps(annotations, indent=1, ensure_ascii=False)
     (out / "annotations.json").write_text(text + "\n", encoding="utf-8")
 
 
-JUDGE = StageKind("judge", 2, run, JudgeStageSpec, libraries=("alpaca-eval",))
+def _question(spec: JudgeStageSpec) -> dict[str, Json]:
+    """What the judge was asked, and what read its answers."""
+    from eval_suites.alpaca import stock_prompt
+    from eval_suites.alpaca_official import ANNOTATOR
+
+    return {
+        "annotator": ANNOTATOR,
+        "prompt_digest": digest(stock_prompt()),
+        "parser": f"alpaca-eval {version('alpaca-eval')}, replies {REPLY_PARSER}",
+        "orders": 2 if spec.both_orders else 1,
+    }
+
+
+def _counted(annotations: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+    return {
+        "n_expected": len(annotations),
+        "n_equal_texts": sum(row["output_1"] == row["output_2"] for row in annotations),
+        "n_without_preference": sum(row["preference"] is None for row in annotations),
+    }
+
+
+JUDGE = StageKind("judge", 3, run, JudgeStageSpec, libraries=("alpaca-eval",))

@@ -1,4 +1,4 @@
-"""AlpacaEval's win rate and answer statistics, from judgments."""
+"""AlpacaEval's win rates and answer statistics, from judgments."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +16,24 @@ class WinRateSpec(BaseModel):
 
 
 def run(spec: WinRateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes the score rows. Inputs: `outputs`, `annotations`."""
-    from eval_suites.alpaca import answer_statistics, win_rate
+    """Writes the score rows. Inputs: `outputs`, `annotations`; beside them, where further scores are wanted,
+
+    `covariates` (upstream's df_gamed.csv) for the length-controlled win rate, `difficulty` (a table of refitted
+    difficulties) for the approximation to it. Pairs that were judged in both orders also have their consistency scored.
+    """
+    from eval_suites.alpaca import score
     from eval_suites.alpaca_files import read_annotations, read_outputs
+    from eval_suites.both_orders import REVERSED, order_consistency
+    from eval_suites.length_controlled_refit import read_table
 
     outputs, annotations = read_outputs(inputs["outputs"]), read_annotations(inputs["annotations"])
-    score, items = win_rate(annotations, len(outputs))
-    statistics, more = answer_statistics(outputs)
-    write_scores(out, [score, *statistics], [*items, *more])
+    table = read_table(inputs["difficulty"]) if "difficulty" in inputs else None
+    scores, items = score(outputs, annotations, inputs.get("covariates"), table)
+    if all(REVERSED in row for row in annotations):
+        consistency, agreements = order_consistency(annotations)
+        scores, items = [*scores, consistency], [*items, *agreements]
+    write_scores(out, scores, items)
 
 
-WIN_RATE = StageKind("win_rate", 1, run, WinRateSpec, libraries=("alpaca-eval", "numpy"))
+LIBRARIES = ("alpaca-eval", "numpy", "pandas", "patsy", "scikit-learn", "scipy")
+WIN_RATE = StageKind("win_rate", 2, run, WinRateSpec, libraries=LIBRARIES)

@@ -14,4 +14,4 @@ def run(spec: WorldSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime
     build_world(spec, out)
 
 
-WORLD = StageKind("world", 1, run, WorldSpec, libraries=("tokenizers", "transformers"))
+WORLD = StageKind("world", 2, run, WorldSpec, libraries=("tokenizers", "transformers"))

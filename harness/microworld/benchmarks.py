@@ -70,14 +70,14 @@ def mt_bench_questions(items: list[tuple[str, Conversation]]) -> Iterator[Row]:
 def mt_bench_references(items: list[tuple[str, Conversation]]) -> Iterator[Row]:
     """reference_answer/microworld.jsonl: the right answers in the columns of a model's answers (tstamp: no time)."""
     for number, (_, conversation) in enumerate(items, start=1):
-        turns = [right_answer(turn.task) for turn in conversation]
-        yield {
-            "question_id": number,
-            "answer_id": f"microworld-{number}",
-            "model_id": "microworld",
-            "choices": [{"index": 0, "turns": turns}],
-            "tstamp": 0.0,
-        }
+        yield _answers(number, "microworld", [right_answer(turn.task) for turn in conversation])
+
+
+def mt_bench_baseline(world: World, items: list[tuple[str, Conversation]]) -> Iterator[Row]:
+    """model_answer/microworld-baseline.jsonl: the baseline's answers to both turns."""
+    rng = stream(world.spec, "mt_bench baseline")
+    for number, (_, conversation) in enumerate(items, start=1):
+        yield _answers(number, BASELINE_NAME, [respond(rng, world.spec.baseline, turn.task) for turn in conversation])
 
 
 def rubric_rows(conversations: list[Conversation]) -> Iterator[Row]:
@@ -87,6 +87,16 @@ def rubric_rows(conversations: list[Conversation]) -> Iterator[Row]:
         for place, turn in enumerate(conversation):
             history: list[Json] = list(asked[:place])
             yield {"history": history, "instruction": turn.instruction, "task": turn.task.to_json()}
+
+
+def _answers(question: int, model: str, turns: list[str]) -> Row:
+    return {
+        "question_id": question,
+        "answer_id": f"{model}-{question}",
+        "model_id": model,
+        "choices": [{"index": 0, "turns": turns}],
+        "tstamp": 0.0,
+    }
 
 
 def _asked_alone(world: World, rng: Random, draw: Callable[[], Task]) -> Conversation:

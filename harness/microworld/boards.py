@@ -1,11 +1,13 @@
 """Two boards of lm-eval tasks: `micro_old` asks what pretraining taught, `micro_new` what post-training should teach.
 
-All prompts are plain text ("question : … answer :"), without a chat template and without examples. lm-eval finds no
-file relative to a task, so the world holds the tasks with a placeholder that eval_suites.task_folder fills in.
+The old board is asked in plain text ("question : … answer :"), as pretraining has it; the new one through the chat
+template, earlier turns as turns. Both come without examples. lm-eval finds no file relative to a task, so the world's
+tasks have a placeholder that eval_suites.task_folder fills in.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -28,13 +30,21 @@ GROUPS = {
     "micro_new": ("micro_forms", "micro_compositions", "micro_followups"),
 }
 CHOICES = 4  # as ARC has
+# What makes a task of lm-eval's one of conversations (eval_suites.open_llm_turns, which lm-eval imports).
+CONVERSATIONS = "class: !function eval_suites.open_llm_turns.TurnsTask\n"
 
 
 @dataclass(frozen=True)
 class _Board:
-    """One task: how its items are drawn, and, where it is generated, what ends a generation (None: multiple choice)."""
+    """One task.
+
+    draw:  how its items are drawn
+    chat:  whether it is asked through the chat template
+    stops: where it is generated, what ends a generation beside EOS (None: multiple choice)
+    """
 
     draw: Callable[[World, Random], Conversation]
+    chat: bool = False
     stops: tuple[str, ...] | None = None
 
 
@@ -43,7 +53,8 @@ def write_boards(world: World, folder: Path) -> None:
     for group, tasks in GROUPS.items():
         write_text(folder / f"{group}.yaml", _yaml({"group": group, "task": list(tasks), "metadata": {"version": 1.0}}))
     for name, board in _BOARDS.items():
-        write_text(folder / f"{name}.yaml", _yaml(_task(name, board)))
+        text = _yaml(_task(name, board)) + (CONVERSATIONS if board.chat else "")
+        write_text(folder / f"{name}.yaml", text)
         write_rows(folder / f"{name}.jsonl", _items(world, name, board))
 
 
@@ -55,9 +66,9 @@ def _task(name: str, board: _Board) -> dict[str, Json]:
         "dataset_kwargs": {"data_files": {"test": f"{FOLDER_PLACEHOLDER}/{name}.jsonl"}},
         "test_split": "test",
         "num_fewshot": 0,
-        "doc_to_text": "{{question}}",
+        "doc_to_text": "{{messages[-1].content}}" if board.chat else "{{question}}",
         "doc_to_target": "answer",
-        "metadata": {"version": 1.0},
+        "metadata": {"version": 2.0, "chat": True} if board.chat else {"version": 1.0},
     }
     if board.stops is None:
         return {
@@ -66,12 +77,12 @@ def _task(name: str, board: _Board) -> dict[str, Json]:
             "doc_to_choice": "choices",
             "metric_list": [_mean("acc"), _mean("acc_norm")],
         }
-    # The full stop that ends an answer in plain text belongs to neither side.
-    ignored = {"regexes_to_ignore": [r"^\s+", r"\s*\.?\s*$"]}
+    # The full stop that ends an answer in plain text belongs to neither side; in a conversation EOS ends it.
+    ignored = {} if board.chat else {"regexes_to_ignore": [r"^\s+", r"\s*\.?\s*$"]}
     return {
         **shared,
         "output_type": "generate_until",
-        "generation_kwargs": {"until": board.stops, "max_gen_toks": 24, "do_sample": False},
+        "generation_kwargs": {"until": list(board.stops), "max_gen_toks": 24, "do_sample": False},
         "metric_list": [{**_mean("exact_match"), **ignored}],
     }
 
@@ -81,19 +92,25 @@ def _mean(metric: str) -> dict[str, Json]:
 
 
 def _items(world: World, name: str, board: _Board) -> Iterator[Row]:
-    """Generated: question, answer. Multiple choice: question, choices, answer (the place of the right choice)."""
+    """Generated: question or messages, answer. Multiple choice: choices as well, answer the place of the right one."""
     rng = stream(world.spec, name)
     for asked in distinct(lambda: board.draw(world, rng), world.spec.board_items, set()):
         said: list[str] = []
         for turn in asked:
             said += [turn.instruction, right_answer(turn.task)]
-        prompt, right = question(*said[:-1]), said[-1]
+        right = said.pop()
+        roles = cycle(("user", "assistant"))
+        prompt: Row = (
+            {"messages": [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]}
+            if board.chat
+            else {"question": question(*said)}
+        )
         if board.stops is not None:
-            yield {"question": prompt, "answer": right}
+            yield {**prompt, "answer": right}
         else:
             choices = [right, *_wrong_choices(rng, asked)]
             rng.shuffle(choices)
-            yield {"question": prompt, "choices": choices, "answer": choices.index(right)}
+            yield {**prompt, "choices": choices, "answer": choices.index(right)}
 
 
 def _wrong_choices(rng: Random, asked: Conversation) -> list[str]:
@@ -137,13 +154,13 @@ def _in_forms(world: World, rng: Random) -> Conversation:
     return _alone(world, rng, in_some_forms(rng, world.skill(rng, "test"), rng.choice((1, 2))))
 
 
-_PLAIN_END = ("question", EOS)
 _BOARDS = {
     "micro_facts": _Board(lambda world, rng: _alone(world, rng, world.fact(rng, "test"))),
     "micro_skills": _Board(_skill),
-    "micro_addition": _Board(_addition, stops=(" .", *_PLAIN_END)),
-    # A sentence holds a full stop, so only the next question or the end ends a form.
-    "micro_forms": _Board(_in_forms, stops=_PLAIN_END),
-    "micro_compositions": _Board(lambda world, rng: _alone(world, rng, world.composition(rng, "test"))),
-    "micro_followups": _Board(lambda world, rng: world.conversation(rng, "test", world.skill(rng, "test"), 2)),
+    "micro_addition": _Board(_addition, stops=(" .", "question", EOS)),
+    "micro_forms": _Board(_in_forms, chat=True, stops=()),
+    "micro_compositions": _Board(lambda world, rng: _alone(world, rng, world.composition(rng, "test")), chat=True),
+    "micro_followups": _Board(
+        lambda world, rng: world.conversation(rng, "test", world.skill(rng, "test"), 2), chat=True
+    ),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 from harness.microworld import benchmarks, post_training
 from harness.microworld.boards import write_boards
 from harness.microworld.files import write_rows, write_value
+from harness.microworld.mt_bench_prompts import judge_prompts
 from harness.microworld.pretraining import documents
 from harness.microworld.sampling import draw_world
 from harness.microworld.spec import WorldSpec
@@ -37,8 +38,11 @@ def build_world(spec: WorldSpec, out: Path) -> None:
     write_value(out / "alpaca_eval" / "baseline.json", baseline)
     questions = benchmarks.mt_bench(world)
     write_rows(out / "mt_bench" / "question.jsonl", benchmarks.mt_bench_questions(questions))
+    write_rows(out / "mt_bench" / "judge_prompts.jsonl", judge_prompts())
     references = out / "mt_bench" / "reference_answer" / "microworld.jsonl"
     write_rows(references, benchmarks.mt_bench_references(questions))
+    baseline_answers = out / "mt_bench" / "model_answer" / f"{benchmarks.BASELINE_NAME}.jsonl"
+    write_rows(baseline_answers, benchmarks.mt_bench_baseline(world, questions))
     asked = [conversation for _, conversation in (*alpaca, *questions)]
     write_rows(out / "rubric.jsonl", benchmarks.rubric_rows(asked))
     write_boards(world, out / "open_llm")

@@ -1,4 +1,4 @@
-"""What the local judge thinks: log-odds between two answers, and ratings of one."""
+"""What the local judge thinks: log-odds and verdicts between two answers, and ratings of one."""
 
 import json
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import NormalDist, fmean
+from typing import Literal
 
 from harness.microworld.rubric import lexical_score, rubric
 from harness.microworld.spec import JudgeSpec, WorldSpec
@@ -16,6 +17,7 @@ from results.errors import UserError
 
 MODEL = "microworld-judge-1"
 
+Verdict = Literal["A", "B", "C"]
 # The requests of a conversation up to the one that is answered.
 Requests = tuple[str, ...]
 
@@ -34,11 +36,17 @@ class Judge:
 
     def log_odds(self, instruction: str, first: str, second: str) -> float:
         """ln(P(first is better) / P(second is better)); see JudgeSpec for the formula."""
-        spec = self.spec
-        quality = self.score((instruction,), first) - self.score((instruction,), second)
-        length = math.log(max(1, len(first)) / max(1, len(second)))
-        noise = spec.noise * self._difference_noise(instruction, first, second)
-        return quality / spec.temperature + spec.length_bias * length + spec.position_bias + noise
+        return self._log_odds((instruction,), first, second)
+
+    def verdict(self, requests: Requests, first: str, second: str) -> Verdict:
+        """Which answer to the last request is better, A (the first) or B.
+
+        C, a tie, where the log-odds are no larger than what the judge's own noise usually is.
+        """
+        odds = self._log_odds(requests, first, second)
+        if abs(odds) <= self.spec.noise:
+            return "C"
+        return "A" if odds > 0 else "B"
 
     def rating(self, requests: Requests, answer: str) -> int:
         """Points from 1 to 10 for the answer to the last request."""
@@ -52,11 +60,18 @@ class Judge:
             for asked, ours, theirs in zip(instructions, outputs, baseline, strict=True)
         )
 
-    def _difference_noise(self, instruction: str, first: str, second: str) -> float:
+    def _log_odds(self, requests: Requests, first: str, second: str) -> float:
+        spec = self.spec
+        quality = self.score(requests, first) - self.score(requests, second)
+        length = math.log(max(1, len(first)) / max(1, len(second)))
+        noise = spec.noise * self._difference_noise(requests, first, second)
+        return quality / spec.temperature + spec.length_bias * length + spec.position_bias + noise
+
+    def _difference_noise(self, requests: Requests, first: str, second: str) -> float:
         """A standard normal draw that changes its sign when the answers change places; 0 between equal answers."""
         if first == second:
             return 0.0
-        draw = _standard_normal(digest([self.spec.seed, instruction, sorted((first, second))]))
+        draw = _standard_normal(digest([self.spec.seed, *requests, sorted((first, second))]))
         return draw if first < second else -draw
 
     @cached_property

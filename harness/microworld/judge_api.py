@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.microworld.judge import MODEL, Judge, log_probability
-from harness.microworld.judge_prompts import Comparison, read_prompt
+from harness.microworld.judge_prompts import Comparison, Match, read_prompt
 from results.digest import Json, digest
 
 Object = dict[str, Json]
@@ -99,13 +99,16 @@ def _answer(judge: Judge, prompt: str) -> list[_Position]:
     if asked is None:
         raise ApiError(
             400,
-            "the last message is neither AlpacaEval's comparison of two outputs nor MT-Bench's rating of one answer",
+            "the last message is neither AlpacaEval's comparison of two outputs nor MT-Bench's rating of one answer or "
+            "match of two",
             "unknown_prompt",
         )
     if isinstance(asked, Comparison):
         odds = judge.log_odds(asked.instruction, *asked.outputs)
         both = [("m", log_probability(odds)), ("M", log_probability(-odds))]
         return [sorted(both, key=lambda token: -token[1])]
+    if isinstance(asked, Match):
+        return [[(token, 0.0)] for token in ("[[", judge.verdict(asked.requests, *asked.answers), "]]")]
     return [[(token, 0.0)] for token in ("Rating", ":", " [[", str(judge.rating(asked.requests, asked.answer)), "]]")]
 
 

@@ -6,36 +6,79 @@ from pydantic import Field
 
 from eval_suites.engine import Sampling
 from eval_suites.judge import JudgeSpec
-from harness.kinds import GENERATE, JUDGE, WIN_RATE
+from eval_suites.tamper import CHECKS
+from harness.engines import engine_inputs
+from harness.kinds import FIXED_ANSWERS, GENERATE, JUDGE, WIN_RATE
+from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
 from harness.kinds.win_rate import WinRateSpec
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.stage import Input, Produced, Stage
-from harness.suites.contract import WORLD, Config, Planner
+from harness.suites.contract import WORLD, Planner, SuiteConfig
 
 
-class AlpacaEval(Config):
-    """Instructions to answer and the answers to beat."""
+class AlpacaEval(SuiteConfig):
+    """Instructions to answer and the answers to beat.
+
+    both_orders:   whether each pair is judged a second time with the answers exchanged, and the mean counts
+    tamper_checks: whether the table also has rows of answers that say nothing (see eval_suites.tamper)
+    covariates:    the library's df_gamed.csv, for the official length-controlled win rate
+    difficulty:    a table of refitted difficulties, for the approximation to it
+    """
 
     instructions: str
     baseline: str
     sampling: Sampling
     limit: Annotated[int, Field(gt=0)] | None = None
     judge: JudgeSpec
+    both_orders: bool = False
+    tamper_checks: bool = False
+    covariates: str | None = None
+    difficulty: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See SuiteConfig. With another judge or baseline, the length-controlled rate is the unofficial one."""
+        found = ["win_rate", "average_length", "termination_rate", "average_tokens"]
+        found += ["order_consistency"] if self.both_orders else []
+        found += ["length_controlled_win_rate", "length_controlled_unofficial"] if self.covariates else []
+        found += ["length_controlled_refit"] if self.difficulty else []
+        return tuple(f"alpaca_eval/{name}" for name in found)
+
+    @property
+    def new_tokens(self) -> int:
+        """See SuiteConfig."""
+        return self.sampling.max_new_tokens
 
 
 def plan(config: AlpacaEval, model: Produced, label: str, planner: Planner) -> Stage:
     """Answers, their judgments, the win rate."""
-    spec = GenerateSpec(sampling=config.sampling, limit=config.limit)
-    asked: dict[str, Input] = {"model": model, "instructions": planner.place(config.instructions)}
-    answers = Produced(planner.add(Stage(GENERATE, spec, asked, label=f"answers {label}")), "outputs.json")
+    engine = planner.profile.engine
+    spec = GenerateSpec(engine=engine, sampling=config.sampling, limit=config.limit)
+    asked = {**engine_inputs(engine, model), "instructions": planner.place(config.instructions)}
+    return _judged(config, planner.add(Stage(GENERATE, spec, asked, label=f"answers {label}")), label, planner)
+
+
+def plan_check(config: AlpacaEval, name: str, planner: Planner) -> tuple[Stage, Stage]:
+    """The answers of one of eval_suites.tamper.CHECKS, and what scores them as a model's are scored."""
+    spec = FixedAnswersSpec(text=CHECKS[name], limit=config.limit)
+    asked = {"instructions": planner.place(config.instructions)}
+    answers = planner.add(Stage(FIXED_ANSWERS, spec, asked, label=f"answers {name}"))
+    return answers, _judged(config, answers, name, planner)
+
+
+def _judged(config: AlpacaEval, answered: Stage, label: str, planner: Planner) -> Stage:
+    answers = Produced(answered, "outputs.json")
     judged: dict[str, Input] = {"outputs": answers, "baseline": planner.place(config.baseline)}
     rubric = None
     if planner.profile.world is not None and config.judge.model == LOCAL_JUDGE and config.judge.base_url is None:
         judged["rubric"] = planner.place(f"{WORLD}rubric.jsonl")
         rubric = planner.profile.world.judge.model_dump(mode="json")
-    judge = JudgeStageSpec(judge=config.judge.identity, rubric=rubric)
+    judge = JudgeStageSpec(judge=config.judge.identity, rubric=rubric, both_orders=config.both_orders)
     annotations = Produced(planner.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
-    both: dict[str, Input] = {"outputs": answers, "annotations": annotations}
-    return planner.add(Stage(WIN_RATE, WinRateSpec(), both, label=f"win rate {label}"))
+    scored: dict[str, Input] = {"outputs": answers, "annotations": annotations}
+    for name, place in (("covariates", config.covariates), ("difficulty", config.difficulty)):
+        if place is not None:
+            scored[name] = planner.place(place)
+    return planner.add(Stage(WIN_RATE, WinRateSpec(), scored, label=f"win rate {label}"))

@@ -22,6 +22,20 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class SuiteConfig(Config):
+    """What a profile may ask of a suite."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a leaderboard can show of it; one that ends in `/*` stands for what only its files name."""
+        return ()
+
+    @property
+    def new_tokens(self) -> int:
+        """The longest answer that it asks for, 0 where it asks for none."""
+        return 0
+
+
 class Planner(Protocol):
     """What a suite may ask of the plan that it becomes part of."""
 

@@ -3,14 +3,19 @@
 from harness.kinds import PROBES
 from harness.kinds.probes import ProbesSpec
 from harness.stage import Input, Produced, Stage
-from harness.suites.contract import Config, Planner
+from harness.suites.contract import Planner, SuiteConfig
 
 
-class Probes(Config):
+class Probes(SuiteConfig):
     """Held-out datasets: no method may train on them."""
 
     demonstrations: str
     pairs: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See SuiteConfig."""
+        return ("probes/held_out_nll", "probes/kl_to_base", "probes/pair_accuracy")
 
 
 def plan(config: Probes, model: Produced, label: str, planner: Planner) -> Stage:

@@ -11,13 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval_suites.alpaca import (
-    ANNOTATOR,
-    annotate,
-    answer_statistics,
-    score_stored,
-    win_rate,
-)
+from eval_suites.alpaca import annotate, answer_statistics, score, score_stored, stock_prompt, win_rate
+from eval_suites.alpaca_official import ANNOTATOR
 from eval_suites.judge import Judge, JudgeSpec
 from results.digest import canonical_json
 from results.errors import UserError
@@ -82,6 +77,8 @@ def test_stored_annotations_give_the_official_numbers(model: str) -> None:
     assert length.value is not None
     assert int(length.value) == int(official["avg_length"])
     assert (score.n_expected, score.n_scored, score.complete) == (805, 805, True)
+    assert (score.metric, score.detail["official"], score.detail["departures"]) == ("win_rate", True, [])
+    assert score.detail["mean_characters"] == length.value
     assert sum(item.value for item in items if item.value is not None) / 805 == pytest.approx(score.value)
     assert len({item.item for item in items}) == 805
 
@@ -135,6 +132,24 @@ def test_missing_annotations_make_an_incomplete_score(tmp_path: Path) -> None:
     (score, *_), items = score_stored(tmp_path / "o.json", tmp_path / "a.jsonl")
     assert (score.value, score.n_expected, score.n_scored) == (100.0, 12, 7)
     assert sum(item.metric == "win_rate" for item in items) == 7
+
+
+def test_a_win_rate_says_how_the_answers_ended_and_that_it_is_not_the_official_one() -> None:
+    outputs = [
+        {"instruction": "a", "output": "abc", "finished": True, "n_tokens": 4},
+        {"instruction": "b", "output": "", "finished": False, "n_tokens": 8},
+    ]
+    annotations = [
+        {"instruction": r["instruction"], "output_1": "b", "output_2": r["output"], "preference": 2, "annotator": "j"}
+        for r in outputs
+    ]
+    (rate, *_), _ = score(outputs, annotations)
+    said = {name: rate.detail[name] for name in ("mean_characters", "mean_tokens", "termination_rate", "official")}
+    assert said == {"mean_characters": 1.5, "mean_tokens": 6.0, "termination_rate": 50.0, "official": False}
+    assert rate.detail["departures"] == [
+        "the 2 annotated instructions are not AlpacaEval's 805",
+        "the judge is 'j'; the official one is weighted_alpaca_eval_gpt4_turbo",
+    ]
 
 
 def test_answer_statistics() -> None:
@@ -219,6 +234,14 @@ def test_the_same_answers_give_the_same_bytes_and_cost_nothing(tmp_path: Path) -
             assert judge.counts.requests == 0
     assert canonical_json(first) == canonical_json(second)
     assert {path: path.stat().st_mtime_ns for path in package.rglob("*") if path.suffix != ".pyc"} == before
+
+
+def test_another_prompt_is_another_annotator(tmp_path: Path) -> None:
+    prompt = stock_prompt().replace("You are", "You really are", 1)
+    with judge_server(prefers_longer) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+        assert {row["annotator"] for row in annotate(OUTPUTS[:2], BASELINE, judge)} == {"judge"}
+        changed = annotate(OUTPUTS[:2], BASELINE, judge, prompt_template=prompt)
+    assert {row["annotator"] for row in changed} == {"judge with another prompt"}
 
 
 def test_the_order_of_the_two_answers_is_balanced_and_undone(tmp_path: Path) -> None:

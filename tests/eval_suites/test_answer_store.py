@@ -1,5 +1,6 @@
 """The store of answers under several connections, threads and processes."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from eval_suites.answer_store import Answer, AnswerStore
+from eval_suites.spending import Payment, Spent
 
 ANSWER = Answer(text="m", finish_reason="stop", logprobs=None, model="j", prompt_tokens=1, completion_tokens=1)
+PAID = Payment(model="j", prompt_tokens=1, completion_tokens=1, usd=None)
 PROCESSES, FILES = 3, 60
 
 
@@ -23,17 +26,50 @@ def test_the_first_answer_stays(tmp_path: Path) -> None:
     other = ANSWER.model_copy(update={"text": "M"})
     with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
         assert store.read(["k"]) == {}
-        assert store.keep("k", "{}", ANSWER) == ANSWER
-        assert store.keep("k", "{}", other) == ANSWER
+        assert store.keep("k", "{}", ANSWER, PAID) == ANSWER
+        assert store.keep("k", "{}", other, PAID) == ANSWER
     with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
         assert store.read(["k", "l"]) == {"k": ANSWER}
+
+
+def test_payments_are_summed_since_any_of_them(tmp_path: Path) -> None:
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        assert (store.spent(), store.last_payment) == (Spent(), 0)
+        store.keep("k", "{}", ANSWER, Payment("j", 10, 2, 0.5))
+        store.pay("k", Payment("j", None, None, 0.25))
+        since = store.last_payment
+        store.keep("l", "{}", ANSWER, Payment("j", 3, 1, None))
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        assert store.spent() == Spent(3, 13, 3, 0.75, uncounted=1, unpriced=1)
+        assert store.spent(since) == Spent(1, 3, 1, 0.0, uncounted=0, unpriced=1)
+        assert store.spent(store.last_payment) == Spent()
+
+
+def test_an_answer_that_cannot_be_kept_is_not_paid_either(tmp_path: Path) -> None:
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.keep("k", None, ANSWER, PAID)  # type: ignore[arg-type]
+        assert store.spent() == Spent()
+        store.keep("k", "{}", ANSWER, PAID)
+        assert store.spent().payments == 1
+
+
+def test_tokens_are_measured_by_the_characters_of_a_judges_requests(tmp_path: Path) -> None:
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        assert store.token_rates("one") is None
+        for key, model, tokens in (("a", "one", 30), ("b", "one", 50), ("c", "two", 7), ("d", "one", None)):
+            request = json.dumps({"model": model, "text": "x" * 50})
+            store.keep(key, request, ANSWER.model_copy(update={"prompt_tokens": tokens}), PAID)
+        assert store.token_rates("one") == (80 / (2 * len(request)), 1.0)
+        assert store.period(["a", "d"]) is not None
+        assert store.period(["e"]) is None
 
 
 def open_together(folder: Path, number: int, together: Barrier) -> None:
     for i in range(FILES):
         together.wait(120)
         with closing(AnswerStore(folder / f"{i}.db")) as store:
-            store.keep(f"from {number}", "{}", ANSWER)
+            store.keep(f"from {number}", "{}", ANSWER, PAID)
 
 
 @pytest.mark.slow

@@ -11,24 +11,32 @@ from tests.eval_suites.tiny import write_checkpoint
 from trainers.chat import load_tokenizer
 
 
-class Recorder:
-    """An engine that keeps the ids it was given and passes them on."""
+class Recorder(HuggingFaceEngine):
+    """An engine that keeps the ids it was given."""
 
-    def __init__(self, engine: HuggingFaceEngine) -> None:
-        self.engine = engine
-        self.prompts: list[list[int]] = []
+    prompts: list[list[int]]
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
         self.prompts = [list(prompt) for prompt in prompts]
-        return self.engine.generate(prompts, sampling)
+        return super().generate(prompts, sampling)
 
 
 def test_rows_have_alpaca_evals_shape_and_one_bos(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
     tokenizer = load_tokenizer(folder)
-    engine = Recorder(HuggingFaceEngine(folder))
+    engine = Recorder(folder)
     instructions = [{"instruction": "w1 w2", "dataset": "a"}, {"instruction": "w3"}]
-    rows = answer_instructions(engine, tokenizer, instructions, Sampling(max_new_tokens=5), "tiny")
+    reports: list[tuple[int, int]] = []
+    rows = answer_instructions(
+        engine,
+        tokenizer,
+        instructions,
+        Sampling(max_new_tokens=5),
+        "tiny",
+        log=tmp_path / "answers.jsonl",
+        report=lambda *numbers: reports.append(numbers),
+    )
+    assert reports == [(2, 2)]
     assert [row["instruction"] for row in rows] == ["w1 w2", "w3"]
     assert [row["dataset"] for row in rows] == ["a", ""]
     assert list(rows[0]) == ["instruction", "output", "generator", "dataset", "finished", "n_tokens"]
@@ -47,4 +55,5 @@ def test_an_instruction_without_text_is_named(tmp_path: Path) -> None:
             [{"instruction": "w1"}, {"instruction": " "}],
             Sampling(max_new_tokens=2),
             "tiny",
+            log=tmp_path / "answers.jsonl",
         )

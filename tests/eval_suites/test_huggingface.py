@@ -1,13 +1,17 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from eval_suites.checkpoint import load_checkpoint
-from eval_suites.engine import Sampling
+from eval_suites.engine import Completion, Sampling, ScoreRequest
 from eval_suites.huggingface import HuggingFaceEngine
 from results.errors import UserError
-from tests.eval_suites.tiny import write_checkpoint
+from tests.eval_suites.tiny import write_adapter, write_checkpoint
+
+if TYPE_CHECKING:
+    import torch
 
 EOS = 3
 PROMPTS = [[2, *range(6, 6 + n)] for n in (1, 9, 3, 17, 5, 2, 12, 7)]
@@ -36,11 +40,26 @@ def greedy_by_hand(folder: Path, prompt: Sequence[int], new_tokens: int) -> tupl
     return tuple(ids[len(prompt) :])
 
 
+def ids(answers: Sequence[Completion]) -> list[tuple[int, ...]]:
+    return [answer.ids for answer in answers]
+
+
+def logprobs_by_hand(folder: Path, before: Sequence[int], after: Sequence[int]) -> "torch.Tensor":
+    """float64 [after, vocabulary]: the log-probs that each token of `after` was chosen from."""
+    import torch
+
+    model = load_checkpoint(folder).model.double()
+    with torch.no_grad():
+        logits = model(torch.tensor([[*before, *after]])).logits[0, len(before) - 1 : -1]
+    found: torch.Tensor = logits.log_softmax(-1)
+    return found
+
+
 def test_batched_greedy_is_the_arg_max_of_every_prompt_alone(folder: Path, engine: HuggingFaceEngine) -> None:
     sampling = Sampling(max_new_tokens=20)
     batched = engine.generate(PROMPTS, sampling)
     alone = [engine.generate([prompt], sampling)[0] for prompt in PROMPTS]
-    assert batched == alone
+    assert [answer.ids for answer in batched] == [answer.ids for answer in alone]
     assert [answer.ids for answer in batched] == [greedy_by_hand(folder, prompt, 20) for prompt in PROMPTS]
     assert len({answer.ids for answer in batched}) > 4, "the prompts must matter, or this test proves nothing"
 
@@ -61,8 +80,8 @@ def test_sampling_does_not_depend_on_the_batch(engine: HuggingFaceEngine) -> Non
     together = engine.generate(PROMPTS, sampling)
     backwards = engine.generate(PROMPTS[::-1], sampling)[::-1]
     alone = [engine.generate([prompt], sampling)[0] for prompt in PROMPTS]
-    assert together == backwards == alone
-    assert engine.generate(PROMPTS, sampling.model_copy(update={"seed": 6})) != together
+    assert ids(together) == ids(backwards) == ids(alone)
+    assert ids(engine.generate(PROMPTS, sampling.model_copy(update={"seed": 6}))) != ids(together)
 
 
 def test_repeats_of_a_prompt_are_different_draws(engine: HuggingFaceEngine) -> None:
@@ -107,3 +126,104 @@ def test_eos_of_the_generation_config_ends_answers_too(folder: Path, tmp_path: P
     path = tmp_path / "two" / "generation_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token_id": [3, 9]}))
     assert load_checkpoint(tmp_path / "two").eos_ids == (3, 9)
+
+
+@pytest.mark.parametrize("how", [{}, {"temperature": 1.7, "top_p": 0.8}])
+def test_logprobs_are_those_of_the_model_as_it_is(
+    folder: Path, engine: HuggingFaceEngine, how: dict[str, float]
+) -> None:
+    answers = engine.generate(PROMPTS, Sampling(max_new_tokens=20, **how))
+    assert any(answer.finished for answer in answers)
+    for prompt, answer in zip(PROMPTS, answers, strict=True):
+        wanted = logprobs_by_hand(folder, prompt, answer.ids)[range(len(answer.ids)), list(answer.ids)].tolist()
+        assert answer.logprobs == pytest.approx(wanted, abs=5e-5)
+
+
+REQUESTS: list[ScoreRequest] = [
+    ([2, 6, 7], [8]),
+    ([2, 9], [10, 11, 12, 13]),
+    ([2, 6, 7], [9]),
+    ([2], [6, 7, 8]),
+    ([2, 6], [7, 10]),
+    ([2, *range(6, 40)], [5, 4]),
+    ([2, 6, 7], [8]),
+]
+
+
+def test_a_continuation_gets_the_logprob_of_each_token(folder: Path, engine: HuggingFaceEngine) -> None:
+    import torch
+
+    chosen = engine.generate([PROMPTS[1]], Sampling(max_new_tokens=4))[0].ids
+    requests = [*REQUESTS, (PROMPTS[1], chosen)]
+    found = engine.score(requests)
+    for (before, after), continuation in zip(requests, found, strict=True):
+        table = logprobs_by_hand(folder, before, after)
+        wanted = table[range(len(after)), list(after)]
+        assert continuation.logprobs == pytest.approx(wanted.tolist(), abs=5e-5)
+        assert continuation.logprob == pytest.approx(float(wanted.sum()), abs=5e-5)
+        assert continuation.top == tuple((table.argmax(-1) == torch.tensor(after)).tolist())
+    assert found[-1].is_greedy
+    assert not found[1].is_greedy
+    assert engine.score([]) == []
+
+
+def test_requests_that_read_the_same_share_a_forward_pass(folder: Path) -> None:
+    engine = HuggingFaceEngine(folder, batch_size=100)
+    rows: list[int] = []
+    decoder = engine._checkpoint.model.get_decoder()
+    engine.score(REQUESTS[:1])  # whether the head is linear is tried once, with a pass of its own
+    decoder.register_forward_pre_hook(
+        lambda _, given, named: rows.append(named["input_ids"].shape[0]), with_kwargs=True
+    )
+    engine.score(REQUESTS)
+    assert rows == [3], "[2, 6, 7] is read once for five requests"
+
+
+def test_a_model_that_caps_its_logits_is_scored_through_its_own_head(tmp_path: Path) -> None:
+    import json
+
+    folder = write_checkpoint(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "gemma2", "architectures": ["Gemma2ForCausalLM"], "head_dim": 8}
+    config |= {"final_logit_softcapping": 2.0, "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 8}
+    (folder / "config.json").write_text(json.dumps(config))
+    found = HuggingFaceEngine(folder).score(REQUESTS)
+    for (before, after), continuation in zip(REQUESTS, found, strict=True):
+        table = logprobs_by_hand(folder, before, after)
+        assert continuation.logprobs == pytest.approx(table[range(len(after)), list(after)].tolist(), abs=1e-4)
+
+
+def test_what_cannot_be_scored_is_named(engine: HuggingFaceEngine) -> None:
+    with pytest.raises(UserError, match="request 1 has an empty context"):
+        engine.score([([2], [3]), ([], [3])])
+    with pytest.raises(UserError, match="request 0 has an empty continuation"):
+        engine.score([([2], [])])
+    with pytest.raises(UserError, match=r"request 0 has 60 \+ 6 tokens: at most 65 fit the model's context of 64"):
+        engine.score([([2] * 60, [6] * 6)])
+    assert len(engine.score([([2] * 60, [6] * 5)])[0].logprobs) == 5
+
+
+def test_an_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
+    plain = HuggingFaceEngine(folder)
+    adapter = write_adapter(folder, tmp_path / "adapter", merged=tmp_path / "merged")
+    adapted = HuggingFaceEngine(folder, adapter=adapter)
+    sampling = Sampling(max_new_tokens=8)
+    wanted = HuggingFaceEngine(tmp_path / "merged").generate(PROMPTS, sampling)
+    assert ids(adapted.generate(PROMPTS, sampling)) == ids(wanted) != ids(plain.generate(PROMPTS, sampling))
+
+
+def test_a_folder_without_an_adapter_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is not a LoRA adapter: adapter_config\.json"):
+        HuggingFaceEngine(folder, adapter=tmp_path)
+    adapter = write_adapter(folder, tmp_path / "adapter")
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors must be there"):
+        HuggingFaceEngine(folder, adapter=adapter)
+
+
+def test_a_closed_engine_answers_no_more(folder: Path) -> None:
+    with HuggingFaceEngine(folder) as engine:
+        assert (engine.context, engine.eos_ids) == (64, (EOS,))
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.generate([[2]], Sampling(max_new_tokens=1))

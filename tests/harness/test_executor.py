@@ -1,21 +1,27 @@
 """Running a board here and on Ray: the same artifacts, and what becomes of a stage that raises or dies."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from eval_suites.engines import EngineSpec
 from harness.board import Board
+from harness.engines import shared_engine
 from harness.executor import check_resources, run_here, run_on_ray, wanted
 from harness.stage import Produced, Stage, StageKind
 from results.errors import UserError
+from tests.eval_suites.tiny import needs_vllm
 from tests.harness.toys import (
+    ASK,
     DIE,
     DIVERGE,
     FAIL,
     MEET,
     RESUMES,
     WRITE,
+    Ask,
     Count,
     Die,
     Nothing,
@@ -110,6 +116,75 @@ def test_ray_is_not_started_for_a_board_with_nothing_to_do(tmp_path: Path, monke
     assert statuses(done) == {"a": "cached"}
 
 
+def questions(journal: Path) -> tuple[Stage, ...]:
+    """Two models and five questions to them, one of them too much for its engine, and a stage after two of them."""
+    one, two = written("one"), written("two")
+
+    def asked(model: Stage, question: str) -> Stage:
+        spec = Ask(question=question, journal=str(journal))
+        return Stage(ASK, spec, {"model": Produced(model, "text")}, label=f"{model.label} {question}", cpus=CPUS)
+
+    first, other = asked(one, "a"), asked(two, "a")
+    last = replace(written("last", first, other), cpus=CPUS)
+    return one, two, first, other, asked(one, "!"), asked(one, "b"), asked(two, "b"), last
+
+
+CPUS = os.cpu_count() or 1  # so that on Ray, too, one stage is performed after another
+SHARED = """
+one opened
+one answers a
+one answers !
+one closed
+one opened
+one answers b
+one closed
+two opened
+two answers a
+two answers b
+two closed
+"""
+
+
+@needs_vllm
+def test_stages_that_can_share_an_engine_do_and_no_other_stage_finds_it_open(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    ran = board(tmp_path, *questions(journal))
+    run_here(ran, runtime)
+    found = statuses(ran)
+    assert found.pop("one !") == "failed"
+    assert set(found.values()) == {"done"}
+    assert "\n" + journal.read_text() == SHARED
+
+
+@needs_vllm
+@pytest.mark.slow
+def test_on_ray_an_engine_is_shared_as_it_is_here(tmp_path: Path) -> None:
+    here = board(tmp_path / "here", *questions(tmp_path / "journal"))
+    run_here(here, runtime)
+    (tmp_path / "journal").unlink()
+    on_ray = board(tmp_path / "ray", *questions(tmp_path / "journal"))
+    run_on_ray(on_ray, runtime)
+    assert "\n" + (tmp_path / "journal").read_text() == SHARED
+    assert statuses(on_ray) == statuses(here)
+    assert contents(on_ray) == contents(here)
+
+
+@needs_vllm
+def test_which_stages_can_share_an_engine() -> None:
+    def name(contents: dict[str, str], **engine: object) -> str | None:
+        spec = Ask(engine=EngineSpec(kind="vllm").model_copy(update=engine), question="a", journal="j")
+        return shared_engine(Stage(ASK, spec), contents)
+
+    one = name({"model": "1", "questions": "x"})
+    assert one == name({"model": "1", "questions": "y"})
+    adapted = name({"model": "1", "adapter": "3"})
+    assert adapted == name({"model": "1", "adapter": "4"}), "one engine serves all adapters of a base"
+    names = {one, adapted, name({"model": "2"}), name({"model": "1"}, precision="bfloat16")}
+    assert len(names) == 4
+    assert name({"model": "1"}, kind="huggingface") is None
+    assert shared_engine(written("x"), {}) is None
+
+
 ACCELERATED = replace(WRITE, accelerated=True)
 
 
@@ -126,6 +201,14 @@ def test_a_process_takes_a_gpu_where_it_can_use_one_and_there_is_one(
     kind: StageKind, cluster: dict[str, float], each: dict[str, float]
 ) -> None:
     assert wanted(Stage(kind, Write(text="x")), cluster) == each
+
+
+def test_an_engine_over_several_gpus_takes_them_all() -> None:
+    kind = replace(ASK, accelerated=True)
+    stage = Stage(kind, Ask(engine=EngineSpec(kind="vllm", tensor_parallel=2), question="a", journal="j"), label="ask")
+    assert wanted(stage, {"CPU": 2.0, "GPU": 4.0}) == {"CPU": 1.0, "GPU": 2.0}
+    with pytest.raises(UserError, match="ask wants 2 GPUs and the cluster has 1"):
+        check_resources([stage], {"CPU": 2.0, "GPU": 1.0})
 
 
 def test_what_could_never_start_is_refused_with_what_is_missing() -> None:

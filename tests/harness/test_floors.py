@@ -15,7 +15,8 @@ OWNERS = {
     "alpaca_eval": ("eval_suites/alpaca",),
     "lm_eval": ("eval_suites/open_llm",),
     "vllm": ("eval_suites/vllm",),
-    "openai": ("eval_suites/judge.py",),
+    "math_verify": ("eval_suites/math_worker.py",),
+    "openai": ("eval_suites/judge",),
     "torch": ("trainers/", "eval_suites/", "harness/"),
     "transformers": ("trainers/", "eval_suites/", "harness/"),
 }

@@ -3,14 +3,12 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eval_suites.judge import JudgeSpec
-from harness.board import Board
+from eval_suites.spending import Cap
 from harness.home import Home
 from harness.judging import Judging
 from harness.kinds import JUDGE
@@ -22,7 +20,6 @@ from harness.microworld.spec import WorldSpec
 from harness.stage import Input, Runtime, Stage
 from harness.study import open_plan
 from results.errors import UserError
-from tests.eval_suites.judge_server import Json, completion, error, judge_server
 from tests.harness.studies import Change, write_profile
 from tests.harness.toys import board, given, written
 
@@ -56,7 +53,7 @@ def models(url: str | None) -> list[str]:
 
 def test_the_local_judge_is_served_for_the_run_and_no_longer(tmp_path: Path, world: Path) -> None:
     stage = judged(LOCAL, world)
-    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), LOCAL) as judging:
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), [LOCAL]) as judging:
         first, second = judging.runtime_for(stage), judging.runtime_for(stage)
         assert first.judge is not None
         assert first == second, "one server for all stages of a world"
@@ -70,7 +67,7 @@ def test_each_world_and_each_rubric_has_its_own_answers(tmp_path: Path, world: P
     other = tmp_path / "other"
     build_world(SMALLEST.model_copy(update={"seed": 1}), other)
     stages = [judged(LOCAL, world), judged(LOCAL, other), judged(LOCAL, world, LocalJudge(noise=9.0))]
-    with Judging(board(tmp_path / "artifacts", *stages), Home(tmp_path), LOCAL) as judging:
+    with Judging(board(tmp_path / "artifacts", *stages), Home(tmp_path), [LOCAL]) as judging:
         answers = [judging.runtime_for(stage).judge_answers for stage in stages]
     assert len({*answers, tmp_path / "judge" / "answers.sqlite"}) == 4
     assert {path.parent for path in answers} == {tmp_path / "judge"}
@@ -79,9 +76,20 @@ def test_each_world_and_each_rubric_has_its_own_answers(tmp_path: Path, world: P
 @pytest.mark.parametrize("judge", [PUBLIC, None])
 def test_another_judge_is_reached_as_the_profile_says(tmp_path: Path, judge: JudgeSpec | None) -> None:
     stage = judged(judge) if judge else written("a")
-    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), judge) as judging:
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), [judge] if judge else []) as judging:
         runtime = judging.runtime_for(stage)
-    assert runtime == Runtime(judge=judge, judge_answers=tmp_path / "judge" / "answers.sqlite")
+    assert runtime == (
+        Runtime(judge=judge, judge_answers=tmp_path / "judge" / "answers.sqlite") if judge else Runtime()
+    )
+
+
+def test_each_stage_finds_its_own_judge_among_several(tmp_path: Path) -> None:
+    other = JudgeSpec(model="other", base_url="http://there/v1")
+    stages = [judged(PUBLIC), judged(other)]
+    with Judging(board(tmp_path / "artifacts", *stages), Home(tmp_path), [PUBLIC, other], max_usd=3.0) as judging:
+        found = [judging.runtime_for(stage) for stage in stages]
+    assert [runtime.judge for runtime in found] == [PUBLIC, other]
+    assert [runtime.judge_cap for runtime in found] == [Cap(3.0), Cap(3.0)]
 
 
 def judge_stage(folder: Path, *changes: Change) -> Stage:
@@ -144,96 +152,5 @@ def test_where_a_judge_is_served_is_no_identity_and_who_it_is_is(tmp_path: Path)
     assert here.spec_json == {
         "judge": {"model": "judge", "max_tokens": 1, "temperature": 1.0, "top_logprobs": 5},
         "rubric": None,
+        "both_orders": False,
     }
-
-
-# --- what it writes --------------------------------------------------------------------------------------------------
-
-
-def rows(generator: str, n: int) -> list[dict[str, Any]]:
-    return [{"instruction": f"Instruction {i}", "output": f"{generator} {i}", "generator": generator} for i in range(n)]
-
-
-def perform(folder: Path, runtime: Runtime, judge: JudgeSpec, out: str = "out") -> list[dict[str, Any]]:
-    """Runs the stage's function on six answers and a longer baseline in another order; its annotations."""
-    inputs = {"outputs": folder / "outputs.json", "baseline": folder / "baseline.json"}
-    inputs["outputs"].write_text(json.dumps(rows("model", 6)))
-    inputs["baseline"].write_text(json.dumps(rows("base", 9)[::-1]))
-    (folder / out).mkdir()
-    JUDGE.run(JudgeStageSpec(judge=judge.identity), inputs, folder / out, runtime)
-    annotations: list[dict[str, Any]] = json.loads((folder / out / "annotations.json").read_text())
-    return annotations
-
-
-def counts(folder: Path) -> dict[str, int]:
-    found: dict[str, int] = json.loads((folder / "out" / "log" / "counts.json").read_text())
-    return found
-
-
-def test_the_local_judge_judges_a_whole_stage(tmp_path: Path, world: Path) -> None:
-    stage = judged(LOCAL, world)
-    made: Board = board(tmp_path / "artifacts", stage)
-    with Judging(made, Home(tmp_path), LOCAL) as judging:
-        annotations = perform(tmp_path, judging.runtime_for(stage), LOCAL)
-    assert [row["output_2"] for row in annotations] == [f"model {i}" for i in range(6)]
-    assert [row["output_1"] for row in annotations] == [f"base {i}" for i in range(6)]
-    assert all(1 <= row["preference"] <= 2 for row in annotations)
-    assert counts(tmp_path)["requests"] == counts(tmp_path)["answered"] == 6
-    assert counts(tmp_path)["from_store"] == 0
-    (log,) = (tmp_path / "judge").glob("requests-*.jsonl")
-    assert len(log.read_text().splitlines()) == 6
-
-
-def prefers_m(request: Json) -> tuple[int, Json]:
-    return 200, completion("m", {"m": -0.1, "M": -2.4})
-
-
-def down_for(text: str, down: list[bool]) -> Callable[[Json], tuple[int, Json]]:
-    """Answers no question that holds the text, as long as `down` holds True."""
-
-    def respond(request: Json) -> tuple[int, Json]:
-        return (503, error("down")) if down[0] and text in request["messages"][-1]["content"] else prefers_m(request)
-
-    return respond
-
-
-def test_a_judgment_that_did_not_come_fails_the_stage_and_is_asked_for_again(tmp_path: Path) -> None:
-    down = [True]
-    judge = JudgeSpec(model="judge", max_attempts=2, first_wait_seconds=0.001, longest_wait_seconds=0.001)
-    with judge_server(down_for("Instruction 3", down)) as server:
-        runtime = Runtime(
-            judge=judge.model_copy(update={"base_url": server.url}), judge_answers=tmp_path / "answers.sqlite"
-        )
-        with pytest.raises(UserError) as caught:
-            perform(tmp_path, runtime, judge, "first")
-        assert str(caught.value) == (
-            "1 of 6 judgments did not come: the judge at 127.0.0.1 did not answer in 2 attempts; those that came are "
-            "kept, and the same command asks for the rest"
-        )
-        assert not (tmp_path / "first" / "annotations.json").exists()
-        down[0] = False
-        server.requests.clear()
-        annotations = perform(tmp_path, runtime, judge)
-        assert len(server.requests) == 1
-    assert None not in [row["preference"] for row in annotations]
-    assert counts(tmp_path)["from_store"] == 5
-
-
-def test_an_answer_that_cannot_be_read_is_a_missing_preference(tmp_path: Path) -> None:
-    def respond(request: Json) -> tuple[int, Json]:
-        unclear = "Instruction 3" in request["messages"][-1]["content"]
-        return (200, completion("I", {"I": -0.1})) if unclear else prefers_m(request)
-
-    judge = JudgeSpec(model="judge")
-    with judge_server(respond) as server:
-        reached = judge.model_copy(update={"base_url": server.url})
-        annotations = perform(tmp_path, Runtime(judge=reached, judge_answers=tmp_path / "a.sqlite"), judge)
-    assert [i for i, row in enumerate(annotations) if row["preference"] is None] == [3]
-
-
-def test_the_stage_asks_what_its_spec_says(tmp_path: Path) -> None:
-    asked = JudgeSpec(model="judge", temperature=0.25)
-    with judge_server(prefers_m) as server:
-        reached = JudgeSpec(model="another", base_url=server.url)
-        perform(tmp_path, Runtime(judge=reached, judge_answers=tmp_path / "a.sqlite"), asked)
-    assert {(request["model"], request["temperature"]) for request in server.requests} == {("judge", 0.25)}

@@ -7,6 +7,7 @@ import pytest
 
 from harness.estimate import FIRST_GUESS
 from harness.executor import run_here
+from harness.judge_estimate import Bill
 from harness.limits import Limits
 from harness.stage import Stage
 from results.errors import UserError
@@ -21,10 +22,10 @@ def _guess(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_longer_run_is_not_started(tmp_path: Path) -> None:
     planned = board(tmp_path, written("a"), written("b"))
-    Limits(device_hours=2).check_start(planned)
-    Limits(device_hours=None).check_start(planned)
+    Limits(device_hours=2).check_start(planned, Bill())
+    Limits(device_hours=None).check_start(planned, Bill())
     with pytest.raises(UserError, match=r"about 2\.00 device-hours and --max-device-hours is 1\.5: nothing was"):
-        Limits(device_hours=1.5).check_start(planned)
+        Limits(device_hours=1.5).check_start(planned, Bill())
 
 
 def test_what_failed_and_what_went_well_both_count(tmp_path: Path) -> None:
@@ -50,5 +51,15 @@ def test_several_processes_count_several_times(tmp_path: Path) -> None:
 def test_what_was_cached_costs_nothing(tmp_path: Path) -> None:
     run_here(board(tmp_path, written("a")), runtime)
     again = board(tmp_path, written("a"))
-    Limits(device_hours=0).check_start(again)
+    Limits(device_hours=0).check_start(again, Bill())
     Limits(device_hours=0).check(again)
+
+
+def test_money_is_limited_by_what_is_known_of_it(tmp_path: Path) -> None:
+    nothing = board(tmp_path)
+    Limits().check_start(nothing, Bill(questions=9, usd=None))
+    Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=2.0, unknown=3))
+    with pytest.raises(UserError, match=r"about \$2\.01 \(9 questions\) and --max-usd is 2: nothing was started"):
+        Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=2.01))
+    with pytest.raises(UserError, match="--max-usd needs the price of every judge"):
+        Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=None))

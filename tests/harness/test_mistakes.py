@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.profile_checks import COLUMNS
 from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, Command, edited, write_profile
 from trainers.datasets.adapters import ADAPTERS
 from trainers.objectives import objectives
@@ -19,7 +18,10 @@ ROWS = "world:ultrachat_200k/train_sft.jsonl"
 DATASETS = "demonstrations, preferences, held-out-demonstrations"
 SHAPE = edited()[edited().index('tokenizer: "world:tokenizer"') : edited().index("  pretrain:")].rstrip()
 BASE = edited()[edited().index("base:\n") : edited().index("data:\n  demonstrations")]
-KNOWN_COLUMNS = ", ".join(f"{suite}/{column}" for suite, columns in COLUMNS.items() for column in columns)
+KNOWN_COLUMNS = (
+    "alpaca_eval/win_rate, alpaca_eval/average_length, alpaca_eval/termination_rate, alpaca_eval/average_tokens, "
+    "probes/held_out_nll, probes/kl_to_base, probes/pair_accuracy, training/clamped_items"
+)
 ONE = "a list is a sweep, of two values or more; write one value without brackets"
 SWEEP = ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, 3.0e-4]}")
 HELD_OUT = ("  demonstrations:\n", "  demonstrations:\n    validation: 8\n")
@@ -252,6 +254,27 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         ],
         "comparisons.instruction: budgets are not matched; batch, schedule and warm-up: "
         "sft 16 cosine 0.1, dft 32 cosine 0.1",
+    ),
+    "a method with a check's name": (
+        [
+            ("    judge: {model", "    tamper_checks: true\n    judge: {model"),
+            ("  dft: {steps", "  null-model: {steps"),
+            ("[sft, dft]", "[sft, null-model]"),
+        ],
+        "methods.null-model: a row of suites.alpaca_eval.tamper_checks has this name; choose another",
+    ),
+    "difficulties of another judge": (
+        [("    judge: {model", "    difficulty: table.json\n    judge: {model")],
+        "suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of the local judge",
+    ),
+    "covariates of a part": (
+        [("    judge: {model", "    covariates: df.csv\n    limit: 4\n    judge: {model")],
+        "suites.alpaca_eval.covariates: is of all 805 instructions; leave 'limit' out",
+    ),
+    "MT-Bench without its references": (
+        [("  probes: {", '  mt_bench: {questions: "world:q", judge: {model: m}}\n  probes: {')],
+        "suites.mt_bench: 'questions', 'prompts' and 'references' belong together, and only questions is named; name "
+        "all, or none to have upstream's",
     ),
     "broken batch": (
         [("responses: 64,", "responses: 70,")],

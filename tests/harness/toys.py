@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from eval_suites.engines import EngineSpec
 from harness.artifacts import ArtifactStore, Manifest
 from harness.board import Board
 from harness.kinds import KINDS
@@ -40,6 +41,14 @@ class Die(BaseModel):
 
 class Nothing(BaseModel):
     pass
+
+
+class Ask(BaseModel):
+    """A question to a toy engine, which writes what becomes of it into `journal`; `!` is more than it can bear."""
+
+    engine: EngineSpec = EngineSpec(kind="vllm")
+    question: str
+    journal: str
 
 
 def write(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
@@ -106,6 +115,32 @@ def score(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) 
     (out / "log" / "metrics.jsonl").write_text("".join(line.format(step) for step in range(120)))
 
 
+class ToyEngine:
+    """Says in its journal when it is there and when no longer."""
+
+    def __init__(self, name: str, journal: Path) -> None:
+        self.name, self.journal = name, journal
+        self.note("opened")
+
+    def note(self, event: str) -> None:
+        with self.journal.open("a") as file:
+            file.write(f"{self.name} {event}\n")
+
+    def close(self) -> None:
+        self.note("closed")
+
+
+def ask(spec: Ask, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
+    """Writes the answer of the engine that is kept under the text of its model."""
+    name = inputs["model"].read_text()
+    assert runtime.keeper is not None
+    engine = runtime.keeper.obtain(name, lambda: ToyEngine(name, Path(spec.journal)))
+    engine.note(f"answers {spec.question}")
+    if spec.question == "!":
+        raise ValueError("too much")
+    (out / "text").write_text(f"{name}: {spec.question}")
+
+
 WRITE = StageKind("toy-write", 1, write, Write)
 RESUMES = StageKind("toy-resumes", 1, count, Count, resumable=True)
 RESTARTS = StageKind("toy-restarts", 1, count, Count)
@@ -114,7 +149,8 @@ DIVERGE = StageKind("toy-diverge", 1, diverge, Write)
 DIE = StageKind("toy-die", 1, die, Die)
 MEET = StageKind("toy-meet", 1, meet, Nothing)
 SCORE = StageKind("toy-score", 1, score, Write)
-KINDS.update({kind.name: kind for kind in (WRITE, RESUMES, RESTARTS, FAIL, DIVERGE, DIE, MEET, SCORE)})
+ASK = StageKind("toy-ask", 1, ask, Ask, engine=True)
+KINDS.update({kind.name: kind for kind in (WRITE, RESUMES, RESTARTS, FAIL, DIVERGE, DIE, MEET, SCORE, ASK)})
 
 
 def report(done: int, total: int) -> None:

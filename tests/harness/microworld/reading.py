@@ -100,3 +100,14 @@ def _are_forms(text: str) -> bool:
 
 def _forms(text: str) -> tuple[str, ...]:
     return tuple(FORM_BY_PHRASE[part] for part in text.split(" and "))
+
+
+def board_turns(item: Any) -> list[str]:
+    """Of a board's item: requests and answers in turn, the last request open, in plain text or as messages."""
+    if "messages" in item:
+        roles = [message["role"] for message in item["messages"]]
+        assert roles == ["user", "assistant", "user"][-len(roles) :]
+        return [message["content"] for message in item["messages"]]
+    parts = [part.strip() for part in re.split(r"question : | answer :", item["question"])]
+    assert (parts[0], parts[-1]) == ("", "")
+    return parts[1:-1]

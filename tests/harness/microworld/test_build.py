@@ -21,7 +21,15 @@ from harness.microworld.words import NOUNS, NUMBERS
 from results.digest import file_digest
 from results.errors import UserError
 from tests.harness.microworld.conftest import SMALL
-from tests.harness.microworld.reading import Facts, read_fact, read_request, read_skill_statement, read_turns, rows
+from tests.harness.microworld.reading import (
+    Facts,
+    board_turns,
+    read_fact,
+    read_request,
+    read_skill_statement,
+    read_turns,
+    rows,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 EVERY_TASK = [task for group in GROUPS.values() for task in group]
@@ -91,8 +99,7 @@ def benchmark_tasks(folder: Path, facts: Facts) -> list[Task]:
     found = [read_task(row["task"], "rubric.jsonl") for row in rows(folder / "rubric.jsonl")]
     for name in EVERY_TASK:
         for row in rows(folder / "open_llm" / f"{name}.jsonl"):
-            parts = row["question"].removesuffix(" answer :").split("question : ")[1:]
-            found += read_turns([part.split(" answer : ")[0] for part in parts], facts)
+            found += read_turns(board_turns(row)[::2], facts)
     return found
 
 
@@ -283,6 +290,7 @@ def test_another_seed_gives_another_world(folder: Path, tmp_path: Path) -> None:
     assert here.keys() == there.keys()
     same = {name for name in here if here[name] == there[name]}
     shared = {"tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "tokenizer/chat_template.jinja"}
+    shared.add("mt_bench/judge_prompts.jsonl")
     assert same == shared | {name for name in here if name.endswith(".yaml")}
 
 

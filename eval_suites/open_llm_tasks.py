@@ -1,0 +1,172 @@
+"""Tasks from lm-eval's files, with their data from local files or the hub's cache; nothing is downloaded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eval_suites.open_llm_boards import BOARDS, Benchmark, Board, find_board
+from eval_suites.open_llm_files import Rows, read_splits
+from eval_suites.open_llm_process import seeded
+from results.digest import file_digest
+from results.errors import UserError
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of files. Two of the same contents, each file's path and digest, are one, wherever they lie."""
+
+    contents: tuple[tuple[str, str], ...]
+    path: Path = field(compare=False)
+
+    @classmethod
+    def read(cls, path: Path, what: str) -> "Folder":
+        """Raises UserError where there is none."""
+        if not path.is_dir():
+            raise UserError(f"{path}: there is no such folder of {what}")
+        files = (file for file in sorted(path.rglob("*")) if file.is_file())
+        return cls(tuple((str(file.relative_to(path)), file_digest(file)) for file in files), path)
+
+
+class Loaded(NamedTuple):
+    """tasks: lm_eval.api.task.Task by name; groups: the members, tasks and groups, of each of lm-eval's groups."""
+
+    tasks: dict[str, Any]
+    groups: dict[str, tuple[str, ...]]
+
+
+@lru_cache(maxsize=8)
+def load_tasks(names: tuple[str, ...], tasks: Folder | None, data: Folder | None) -> Loaded:
+    """The tasks of boards, of lm-eval's groups, or single ones.
+
+    tasks: lm-eval YAML tasks, looked up before lm-eval's own
+    data:  the boards' files (see open_llm_files); None: the hub's cache. Tasks without a file there are left out
+    Raises UserError for an unknown name, and for data that are not on this machine.
+    """
+    boards = {name: board for name in names if (board := find_board(name))}
+    others = [name for name in names if name not in boards]
+    loaded = _load(others, tasks) if others else Loaded({}, {})
+    for name, board in boards.items():
+        loaded.tasks.update(_load_board(name, board, data))
+    return loaded
+
+
+def _load(names: list[str], folder: Folder | None) -> Loaded:
+    from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
+
+    manager = TaskManager(include_path=str(folder.path), include_defaults=False) if folder else None
+    if manager is None or not set(names) <= set(manager.all_tasks):
+        # Reading lm-eval's own thousands of files takes seconds: only where they are needed.
+        manager = TaskManager(include_path=str(folder.path) if folder else None)
+    unknown = sorted(set(names) - set(manager.all_tasks))
+    if unknown:
+        raise UserError(
+            f"lm-eval knows no task or group {unknown}"
+            + (f", nor does {folder.path}" if folder else "")
+            + f"; the boards are {' and '.join(BOARDS)}"
+        )
+    return _built(manager, names, names)
+
+
+def _load_board(name: str, board: Board, data: Folder | None) -> dict[str, Any]:
+    """The board's tasks. lm-eval's own files say everything but shots, their source and, with `data`, the data."""
+    import lm_eval.tasks  # type: ignore[import-untyped]
+
+    folders = [str(Path(lm_eval.tasks.__file__).parent / folder) for folder in board.folders]
+    manager = lm_eval.tasks.TaskManager(include_path=folders, include_defaults=False)
+    members = []
+    for benchmark in board.benchmarks:
+        for task in benchmark.tasks:
+            official = manager.task_index[task].cfg
+            splits = None if data is None else read_splits(data.path, task)
+            if splits is None or _asked(official) in splits:
+                members.append({"task": task, **_changes(benchmark, official, splits)})
+    if not members:
+        raise UserError(
+            f"{data.path if data else 'the hub'}: no file of {name} there; gsm8k/test.jsonl, bbh/snarks.json or "
+            "ifeval/input_data.jsonl would be some"
+        )
+    return _built(manager, [{"group": f"{name} here", "task": members}], [name]).tasks
+
+
+def _asked(official: Mapping[str, Any]) -> str:
+    """The split that a task asks."""
+    return str(official.get("test_split") or official["validation_split"])
+
+
+def _changes(benchmark: Benchmark, official: Mapping[str, Any], splits: Mapping[str, Rows] | None) -> dict[str, Any]:
+    """What differs from lm-eval's own task.
+
+    Where the split of the examples has no local file they come from another one, else from the other items of the split
+    that is asked: not the official examples, so a score says where its examples are from.
+    """
+    changes: dict[str, Any] = {}
+    if benchmark.shots is not None:
+        changes["num_fewshot"] = benchmark.shots
+    if examples := benchmark.examples or official.get("fewshot_split"):
+        changes["fewshot_split"] = examples
+    if splits is None:
+        return changes
+    changes["custom_dataset"] = _dataset(splits)
+    if examples and examples not in splits:
+        asked = _asked(official)
+        # As test_split, so that lm-eval keeps the question itself out of its examples.
+        changes |= {"fewshot_split": next((name for name in splits if name != asked), asked), "test_split": asked}
+    return changes
+
+
+def _dataset(splits: Mapping[str, Rows]) -> Any:
+    def dataset(**_: Any) -> dict[str, Any]:
+        """lm-eval calls it with the task's metadata."""
+        from datasets import Dataset  # type: ignore[import-untyped]
+
+        return {name: Dataset.from_list(rows) for name, rows in splits.items()}
+
+    return dataset
+
+
+def _built(manager: Any, specs: Sequence[Any], names: Sequence[str]) -> Loaded:
+    if any("ifeval" in path.parts for path in _paths(manager, specs)):
+        _check_punkt()
+    try:
+        with seeded():
+            loaded = manager.load(list(specs))
+    except (ConnectionError, FileNotFoundError) as error:
+        raise UserError(
+            f"the data of {list(names)} are not on this machine ({' '.join(str(error).split())[:200]}): "
+            "put them into the hub cache, or name a folder of local files"
+        ) from None
+    groups = {name: tuple(group.child_names) for name, group in loaded.get("groups", {}).items()}
+    return Loaded(loaded["tasks"], groups)
+
+
+def _paths(manager: Any, specs: Sequence[Any]) -> Iterator[Path]:
+    """The files of all tasks that are meant by names, and by groups of them."""
+    for spec in specs:
+        entry = None if isinstance(spec, dict) and "group" in spec else manager.task_index.get(_name(spec))
+        if entry is None:
+            members = spec["task"] if isinstance(spec, dict) and isinstance(spec.get("task"), list) else []
+        else:
+            listed = (entry.cfg or {}).get("task")
+            members = listed if isinstance(listed, list) else [name for name in sorted(entry.tags) if not entry.cfg]
+            if entry.yaml_path is not None:
+                yield entry.yaml_path
+        yield from _paths(manager, members)
+
+
+def _name(spec: Any) -> str:
+    return str(spec["task"] if isinstance(spec, dict) else spec)
+
+
+def _check_punkt() -> None:
+    """Two of IFEval's checks count sentences and words with it, and lm-eval would try to download it."""
+    import nltk  # type: ignore[import-untyped]
+
+    try:
+        nltk.data.find("tokenizers/punkt_tab")
+    except LookupError:
+        raise UserError(
+            "IFEval needs nltk's data 'punkt_tab', which are not on this machine: run "
+            "`python -m nltk.downloader punkt_tab` where there is a network, and name the folder in NLTK_DATA"
+        ) from None

@@ -1,0 +1,53 @@
+"""A model's sampled answers to the problems of one math benchmark."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eval_suites.engines import EngineSpec
+from eval_suites.math_answers import MathProtocol
+from harness.engines import engine_for
+from harness.stage import Runtime, StageKind
+
+
+class MathAnswersSpec(BaseModel):
+    """Which engine draws, how problems are asked, and the first `limit` of them (None: all).
+
+    The problems are the stage's input `problems`, a file or, with `split`, a folder in the hub's layout; or they are a
+    set on the hub at a commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: EngineSpec = EngineSpec()
+    protocol: MathProtocol = MathProtocol()
+    limit: Annotated[int, Field(gt=0)] | None = None
+    hub: str | None = None
+    split: str | None = None
+    config: str | None = None
+    revision: str | None = None
+
+
+def run(spec: MathAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
+    """Writes answers.jsonl and protocol.json. Inputs: `model`, perhaps `adapter` (of that model), and `problems`
+    unless they lie on the hub."""
+    from eval_suites.math_answers import answer_problems, write_answered
+    from eval_suites.math_problems import read_problems
+    from trainers.chat import load_tokenizer
+    from trainers.datasets.sources import Source
+
+    fields = spec.model_dump(include={"hub", "split", "config", "revision", "limit"})
+    if "problems" in inputs:
+        fields["hub" if spec.split else "file"] = str(inputs["problems"])
+    problems, tokenizer = read_problems(Source(adapter="", **fields)), load_tokenizer(inputs["model"])
+    with engine_for(spec.engine, inputs, runtime) as engine:
+        log = out / "checkpoint.jsonl"
+        answered = answer_problems(engine, tokenizer, problems, spec.protocol, log=log, report=runtime.report)
+    write_answered(out / "answers.jsonl", answered)
+    protocol = spec.model_dump_json(include={"engine", "protocol"}, indent=1)
+    (out / "protocol.json").write_text(protocol + "\n", encoding="utf-8")
+
+
+MATH_ANSWERS = StageKind("math_answers", 1, run, MathAnswersSpec, resumable=True, accelerated=True, engine=True)

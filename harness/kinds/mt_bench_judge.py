@@ -1,0 +1,68 @@
+"""A judge's ratings of MT-Bench answers, or its choices between them and a baseline's."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from eval_suites.mt_bench_prompts import Mode
+from harness.kinds.judge import Judged, check_all_came, open_judge, write_record
+from harness.stage import Runtime, StageKind
+from results.digest import Json, digest
+
+if TYPE_CHECKING:
+    from eval_suites.mt_bench_files import JudgePrompt
+
+# Rises with every change of what eval_suites.mt_bench_verdicts reads in a judge's text.
+PARSER = "FastChat, first [[n]] or else [n]; 1"
+
+
+class MtBenchJudgeSpec(Judged):
+    """mode: each answer by itself, or beside the baseline's in both orders; limit: the first questions (None: all)."""
+
+    mode: Mode = "single"
+    limit: Annotated[int, Field(gt=0)] | None = None
+
+
+def run(spec: MtBenchJudgeSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
+    """Writes judgments.jsonl in upstream's shape. What is in the durable store is not asked again.
+
+    Inputs: `questions`, `prompts`, `references`, `answers`, and `baseline` where answers are compared.
+    Raises UserError where a question was not answered.
+    """
+    from eval_suites.mt_bench_files import read_answers, read_questions, write_rows
+    from eval_suites.mt_bench_judge import compare, rate
+    from eval_suites.mt_bench_prompts import load_prompts
+
+    questions = read_questions(inputs["questions"], spec.limit)
+    prompts = load_prompts(inputs["prompts"], spec.mode)
+    references, answers = read_answers(inputs["references"]), read_answers(inputs["answers"])
+    with open_judge(spec, runtime) as client:
+        if spec.mode == "single":
+            rows = rate(questions, answers, prompts, references, client)
+        else:
+            baseline = read_answers(inputs["baseline"])
+            rows = compare(questions, (answers, baseline), prompts, references, client)
+        check_all_came(client, len(rows) * (1 if spec.mode == "single" else 2))
+        write_record(out, client, _asked(spec, prompts, rows, 2 * len(questions)))
+    write_rows(out / "judgments.jsonl", rows)
+
+
+def _asked(
+    spec: MtBenchJudgeSpec, prompts: Mapping[str, "JudgePrompt"], rows: Sequence[Mapping[str, Json]], expected: int
+) -> dict[str, Json]:
+    """What the judge was asked, what read its answers, and how many of them could not be read."""
+    return {
+        "mode": spec.mode,
+        "prompt_digests": {name: digest(prompt.model_dump(mode="json")) for name, prompt in prompts.items()},
+        "parser": PARSER,
+        "n_expected": expected,
+        "n_unanswered": expected - len(rows),
+        "n_unreadable": sum(
+            row.get("score") == -1 or "error" in (row.get("g1_winner"), row.get("g2_winner")) for row in rows
+        ),
+    }
+
+
+MT_BENCH_JUDGE = StageKind("mt_bench_judge", 1, run, MtBenchJudgeSpec)

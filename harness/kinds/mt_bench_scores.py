@@ -1,0 +1,41 @@
+"""MT-Bench's scores and answer statistics, from judgments."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eval_suites.mt_bench_prompts import Mode
+from harness.stage import Runtime, StageKind
+from results.rows import write_scores
+
+
+class MtBenchScoresSpec(BaseModel):
+    """What the judgments are of: single answers or pairs, and the first `limit` questions (None: all)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode = "single"
+    limit: Annotated[int, Field(gt=0)] | None = None
+
+
+def run(spec: MtBenchScoresSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
+    """Writes the score rows. Inputs: `questions`, `answers`, `judgments`; `baseline` where answers were compared."""
+    from eval_suites.mt_bench_files import read_answers, read_matches, read_questions, read_ratings
+    from eval_suites.mt_bench_pairs import score_matches
+    from eval_suites.mt_bench_scores import score_ratings
+    from eval_suites.mt_bench_statistics import answer_statistics
+
+    questions, answers = read_questions(inputs["questions"], spec.limit), read_answers(inputs["answers"])
+    name = next(iter(answers.values())).model_id
+    if spec.mode == "single":
+        scores, items = score_ratings(read_ratings(inputs["judgments"]), questions, name)
+    else:
+        baseline = next(iter(read_answers(inputs["baseline"]).values())).model_id
+        scores, items = score_matches(read_matches(inputs["judgments"]), questions, name, baseline)
+    statistics, more = answer_statistics(answers, questions)
+    write_scores(out, [*scores, *statistics], [*items, *more])
+
+
+MT_BENCH_SCORES = StageKind("mt_bench_scores", 1, run, MtBenchScoresSpec)

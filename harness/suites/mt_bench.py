@@ -1,0 +1,114 @@
+"""MT-Bench: two-turn questions, judged one answer at a time or beside a baseline's answers."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from eval_suites.mt_bench_answers import TurnSampling
+from eval_suites.mt_bench_judge import MtBenchJudge
+from eval_suites.mt_bench_prompts import Mode
+from eval_suites.mt_bench_scores import SUITE
+from harness.engines import engine_inputs
+from harness.kinds.mt_bench_answers import MT_BENCH_ANSWERS, MtBenchAnswersSpec
+from harness.kinds.mt_bench_files import MT_BENCH_FILES, MtBenchFilesSpec
+from harness.kinds.mt_bench_judge import MT_BENCH_JUDGE, MtBenchJudgeSpec
+from harness.kinds.mt_bench_scores import MT_BENCH_SCORES, MtBenchScoresSpec
+from harness.microworld.judge import MODEL as LOCAL_JUDGE
+from harness.stage import Input, Produced, Stage
+from harness.suites.contract import WORLD, Planner, SuiteConfig
+
+# of upstream's questions
+CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
+
+
+class MtBench(SuiteConfig):
+    """Files in upstream's format; where none of the three is named, upstream's own are fetched.
+
+    mode:     `single` rates every answer; `pairwise` compares it with the baseline's
+    baseline: a file of answers in the shape of upstream's model_answer
+    sampling: upstream's, unless said otherwise
+    """
+
+    questions: str | None = None
+    prompts: str | None = None
+    references: str | None = None
+    mode: Mode = "single"
+    baseline: str | None = None
+    sampling: TurnSampling = TurnSampling()
+    limit: Annotated[int, Field(gt=0)] | None = None
+    judge: MtBenchJudge
+
+    @model_validator(mode="after")
+    def _all_files_or_none(self) -> Self:
+        named = [name for name in ("questions", "prompts", "references") if getattr(self, name) is not None]
+        if named and len(named) < 3:
+            raise ValueError(
+                f"'questions', 'prompts' and 'references' belong together, and only {', '.join(named)} "
+                f"{'is' if len(named) == 1 else 'are'} named; name all, or none to have upstream's"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_for_pairs(self) -> Self:
+        if (self.mode == "pairwise") != (self.baseline is not None):
+            raise ValueError("'baseline' is for mode 'pairwise', which wants one")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See SuiteConfig. Upstream's questions have CATEGORIES, those of another file their own."""
+        categories = CATEGORIES if self.questions is None else ("*",)
+        single = ("average", "turn_1", "turn_2", *categories)
+        pairwise = ("win_rate_adjusted", "win_rate", "loss_rate")
+        beside = ("average_length", "termination_rate", "average_tokens")
+        return tuple(f"{SUITE}/{metric}" for metric in (*(single if self.mode == "single" else pairwise), *beside))
+
+    @property
+    def new_tokens(self) -> int:
+        """See SuiteConfig."""
+        return self.sampling.max_new_tokens
+
+
+def plan(config: MtBench, model: Produced, label: str, planner: Planner) -> Stage:
+    """Answers to both turns, their judgments, the scores."""
+    files = _files(config, planner)
+    engine = planner.profile.engine
+    asked = {**engine_inputs(engine, model), "questions": files["questions"]}
+    answers_spec = MtBenchAnswersSpec(engine=engine, sampling=config.sampling, limit=config.limit)
+    answers = Produced(
+        planner.add(Stage(MT_BENCH_ANSWERS, answers_spec, asked, label=f"MT-Bench answers {label}")), "answers.jsonl"
+    )
+    judged: dict[str, Input] = {**files, "answers": answers}
+    if config.baseline is not None:
+        judged["baseline"] = planner.place(config.baseline)
+    rubric = None
+    if planner.profile.world is not None and config.judge.model == LOCAL_JUDGE and config.judge.base_url is None:
+        judged["rubric"] = planner.place(f"{WORLD}rubric.jsonl")
+        rubric = planner.profile.world.judge.model_dump(mode="json")
+    spec = MtBenchJudgeSpec(judge=config.judge.identity, rubric=rubric, mode=config.mode, limit=config.limit)
+    judge = planner.add(Stage(MT_BENCH_JUDGE, spec, judged, label=f"MT-Bench judge {label}"))
+    scored: dict[str, Input] = {
+        "questions": files["questions"],
+        "answers": answers,
+        "judgments": Produced(judge, "judgments.jsonl"),
+    }
+    if config.baseline is not None:
+        scored["baseline"] = judged["baseline"]
+    scores_spec = MtBenchScoresSpec(mode=config.mode, limit=config.limit)
+    return planner.add(Stage(MT_BENCH_SCORES, scores_spec, scored, label=f"MT-Bench {label}"))
+
+
+def _files(config: MtBench, planner: Planner) -> dict[str, Input]:
+    """The user's files, the world's, or upstream's."""
+    if config.questions is not None and config.prompts is not None and config.references is not None:
+        return {
+            "questions": planner.place(config.questions),
+            "prompts": planner.place(config.prompts),
+            "references": planner.place(config.references),
+        }
+    fetched = planner.add(Stage(MT_BENCH_FILES, MtBenchFilesSpec(), label="MT-Bench's files"))
+    return {
+        "questions": Produced(fetched, "question.jsonl"),
+        "prompts": Produced(fetched, "judge_prompts.jsonl"),
+        "references": Produced(fetched, "reference_answer/gpt-4.jsonl"),
+    }

@@ -1,0 +1,58 @@
+"""What counts as AlpacaEval 2's own annotations."""
+
+from typing import Any
+
+import pytest
+
+from eval_suites.alpaca_files import read_annotations
+from eval_suites.alpaca_official import departures, in_order
+from tests.real_data import REAL_DATA, needs_real_data
+
+MODELS = REAL_DATA / "alpaca_eval" / "models"
+
+
+def test_rows_of_another_world_are_another_metric() -> None:
+    rows = [{"instruction": "a", "output_1": "b", "output_2": "c", "preference": 2.0, "annotator": "local"}]
+    assert departures(rows) == [
+        "the 1 annotated instructions are not AlpacaEval's 805",
+        "the judge is 'local'; the official one is weighted_alpaca_eval_gpt4_turbo",
+    ]
+    assert not in_order(rows)
+    assert "the judge is not named" in departures([{**rows[0], "annotator": None}])[1]
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_stored_annotations_of_the_board_are_official() -> None:
+    files = sorted(MODELS.glob("*/annotations.json.gz"))
+    assert len(files) == 9
+    for file in files:
+        rows = read_annotations(file)
+        assert (departures(rows), in_order(rows)) == ([], True), file
+
+
+@needs_real_data
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"annotator": "gpt-4-1106-preview"}, []),
+        ({"annotator": "gpt-4-1106-preview with another prompt"}, ["the judge is 'gpt-4-1106-preview with another"]),
+        ({"preference_reversed": 1.0}, ["every pair is judged in both orders"]),
+        ({"output_1": "?"}, ["the baseline's answers are not those of gpt4_1106_preview"]),
+        ({"instruction": "?"}, ["the 805 annotated instructions are not AlpacaEval's 805"]),
+    ],
+)
+def test_one_row_that_differs_is_seen(change: dict[str, Any], said: list[str]) -> None:
+    first, *rest = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")
+    found = departures([{**first, **change}, *rest])
+    assert len(found) == len(said)
+    assert all(text.startswith(begin) for text, begin in zip(found, said, strict=True))
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_the_order_of_rows_is_no_departure_but_is_seen() -> None:
+    rows = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")[::-1]
+    assert (departures(rows), in_order(rows)) == ([], False)
+    assert departures(rows[1:]) == ["the 804 annotated instructions are not AlpacaEval's 805"]

@@ -1,0 +1,114 @@
+"""Money through the command: an estimate before, a meter meanwhile, a cap that stops and leaves all that was paid."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.eval_suites.judge_server import Json, JudgeServer, completion, judge_server
+from tests.harness.studies import Command
+
+STUDY = """
+name: paid
+title: A judge that costs something
+seeds: [0]
+base: {{shape: {{hidden: 16, layers: 1, heads: 2, intermediate: 16, context: 128}}, tokenizer: 512}}
+data: {{seen: {{max_length: 64, sources: [{{adapter: alpaca, file: "{folder}/seen.jsonl"}}]}}}}
+budgets: {{}}
+methods: {{}}
+suites:
+  alpaca_eval:
+    instructions: "{folder}/instructions.json"
+    baseline: "{folder}/baseline.json"
+    sampling: {{max_new_tokens: 4}}
+    judge: {{model: judge, base_url: "{url}", concurrency: 2{prices}}}
+leaderboard: {{main: alpaca_eval/win_rate, baseline: base}}
+"""
+PRICES = ", usd_per_million_input: 100, usd_per_million_output: 0"
+N = 8
+
+
+def costly(request: Json) -> tuple[int, Json]:
+    """An answer for half a dollar: some ten times the tokens that its characters make one think."""
+    body = completion("m", {"m": -0.1, "M": -2.4})
+    return 200, {**body, "usage": {"prompt_tokens": 5000, "completion_tokens": 1}}
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    with judge_server(costly) as serving:
+        yield serving
+
+
+def profile(folder: Path, url: str, prices: str = PRICES) -> str:
+    rows = [{"instruction": f"Say {word}.", "input": "", "output": f"{word}, {word}"} for word in "abcdefgh"]
+    (folder / "seen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "instructions.json").write_text(json.dumps(rows))
+    (folder / "baseline.json").write_text(json.dumps([{**row, "generator": "baseline"} for row in rows]))
+    (folder / "paid.yaml").write_text(STUDY.format(folder=folder, url=url, prices=prices))
+    return str(folder / "paid.yaml")
+
+
+def test_a_plan_says_what_judging_costs(tmp_path: Path, bridgebench: Command) -> None:
+    ended = bridgebench("plan", profile(tmp_path, "http://127.0.0.1:9/v1"), "--json")
+    assert (ended.code, ended.error) == (0, "")
+    judges = json.loads(ended.out)["judges"]
+    assert (judges["questions"], judges["completion_tokens"], judges["unknown"]) == (N, N, 0)
+    assert 300 * N < judges["prompt_tokens"] < 1000 * N, "the prompt itself has some 450 tokens"
+    assert judges["usd"] == pytest.approx(judges["prompt_tokens"] * 100 / 1e6)
+    assert "judges: 8 questions" in bridgebench("plan", profile(tmp_path, "http://127.0.0.1:9/v1")).out
+    free = bridgebench("plan", profile(tmp_path, "http://127.0.0.1:9/v1", ""))
+    assert "no price is set" in free.out
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (PRICES, "0.1", "judging would cost about $0."),
+        ("", "5", "--max-usd needs the price of every judge: write usd_per_million_input and"),
+    ],
+)
+def test_a_run_that_costs_more_is_not_started(
+    tmp_path: Path, server: JudgeServer, bridgebench: Command, case: tuple[str, str, str]
+) -> None:
+    prices, cap, line = case
+    ended = bridgebench("reproduce", profile(tmp_path, server.url, prices), "--here", "--max-usd", cap)
+    assert ended.code == 2
+    assert ended.error.startswith(f"bridgebench: {line}")
+    assert ended.error.endswith("nothing was started\n")
+    assert ended.error.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+    assert server.requests == []
+
+
+@pytest.mark.slow
+def test_a_cap_that_is_reached_in_the_middle_stops_and_the_rest_is_paid_later(
+    tmp_path: Path, server: JudgeServer, bridgebench: Command
+) -> None:
+    study = profile(tmp_path, server.url)
+    ended = bridgebench("reproduce", study, "--here", "--max-usd", "1.6")
+    assert (ended.code, ended.error) == (1, "")
+    assert (
+        "failed: judge base: --max-usd=1.6 is reached: $1.50 were paid in this run and the next question costs about "
+        "$0.50; every answer is kept, and the same command with a higher --max-usd pays for the rest alone"
+    ) in ended.out
+    assert "judges in this run: 3 replies, 15,000 tokens read, 3 written, $1.50; in all: 3 replies" in ended.out
+    assert len(server.requests) == 3
+
+    left = json.loads(bridgebench("plan", study, "--json").out)["judges"]
+    assert left["questions"] == N - 3, "what is kept is not to be paid again"
+    assert left["prompt_tokens"] == pytest.approx(5000 * (N - 3), rel=0.05), "by the tokens that were counted"
+    refused = bridgebench("reproduce", study, "--here", "--max-usd", "1.6")
+    assert (refused.code, len(server.requests)) == (2, 3)
+    assert refused.error.startswith("bridgebench: judging would cost about $2.5")
+
+    ended = bridgebench("reproduce", study, "--here", "--max-usd", "2.6")
+    assert (ended.code, ended.error) == (0, "")
+    assert "judges in this run: 5 replies, 25,000 tokens read, 5 written, $2.50; in all: 8 replies" in ended.out
+    assert len(server.requests) == N
+    (record,) = (tmp_path / "home" / "artifacts" / "judge").glob("*/judge.json")
+    told = json.loads(record.read_text())
+    assert (told["model"], told["answers_as"], told["n_expected"]) == ("judge", ["judge-2026-01-01"], N)
+    again = bridgebench("reproduce", study, "--here", "--max-usd", "0")
+    assert (again.code, len(server.requests)) == (0, N)
