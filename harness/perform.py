@@ -109,6 +109,7 @@ def _pin_threads(cpus: int) -> None:
     # Two busy processes with two threads each run many times slower than with one each on the same cores.
     os.environ["OMP_NUM_THREADS"] = str(cpus)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS reads once: its sums keep their order
     import torch
 
     torch.set_num_threads(cpus)

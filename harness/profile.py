@@ -177,6 +177,14 @@ class Profile(Config):
             raise ValueError("'sharding' divides a model among 'devices', of which there is 1")
         return self
 
+    @model_validator(mode="after")
+    def _room_for_a_line(self) -> Self:
+        if self.packing is not None and self.packing > self.micro_batch_tokens:
+            raise ValueError(
+                f"'packing': a line of {self.packing} is more than 'micro_batch_tokens', {self.micro_batch_tokens}"
+            )
+        return self
+
     def steps(self, method: str) -> tuple[Step, ...]:
         """The training steps of a method, those of the methods it builds on first."""
         flat: list[Step] = []

@@ -82,6 +82,10 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         [(SHAPE, "checkpoint: somewhere")],
         "base: a base with a 'checkpoint' has a tokenizer and was trained: leave both out",
     ),
+    "a line that is too long": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\npacking: 8192")],
+        "'packing': a line of 8192 is more than 'micro_batch_tokens', 4096",
+    ),
     "nothing to divide among": (
         [("seeds: [0, 1]", "seeds: [0, 1]\nsharding: true")],
         "'sharding' divides a model among 'devices', of which there is 1",

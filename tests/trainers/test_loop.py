@@ -201,7 +201,6 @@ def test_low_learning_rates_train_float32_masters_by_bf16_gradients(
     expected = way(start, {name: tensor.detach() for name, tensor in exact.items()})
     masters = travel(tokenizer, tmp_path, torch.float32, "bf16")
     errors = [float((a - b).norm() / b.norm()) for a, b in zip(masters, expected, strict=True)]
-    print(errors)
     assert errors[0] < 1e-3
     assert errors[1] < 0.05
 
