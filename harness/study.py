@@ -8,22 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval_suites.alpaca_files import read_instructions, read_outputs
 from eval_suites.judge import JudgeSpec, key_of
 from harness.board import Board
+from harness.given_files import check_given_files
 from harness.home import Home
 from harness.judge_estimate import bill
 from harness.judging import Judging, is_local, judge_for, judges_of
-from harness.kinds.data import DataSpec, load
-from harness.kinds.generate import GenerateSpec
-from harness.kinds.judge import JudgeStageSpec
 from harness.limits import Limits
 from harness.plan import Plan, make_plan
 from harness.profile import load_profile
 from harness.profile_checks import check_profile
 from harness.progress import Progress
 from harness.recording import Recorder, profile_digest
-from harness.stage import External
 from results.errors import UserError
 from results.leaderboard import Leaderboard, leaderboard
 from results.store import Store
@@ -60,14 +56,7 @@ def check_inputs(board: Board, judges: Sequence[JudgeSpec]) -> None:
     Raises UserError for a row that does not fit, or a key that is not there.
     """
     for state in board.unfinished:
-        given = {name: i.location for name, i in state.stage.inputs.items() if isinstance(i, External)}
-        spec = state.stage.spec
-        if isinstance(spec, DataSpec):
-            load([view for view in spec.sources if view.input in given], given)
-        if isinstance(spec, GenerateSpec) and "instructions" in given:
-            read_instructions(given["instructions"])
-        if isinstance(spec, JudgeStageSpec) and "baseline" in given:
-            read_outputs(given["baseline"])
+        check_given_files(state.stage)
         judge = judge_for(state.stage, judges)
         if judge is not None and not is_local(state.stage):
             key_of(judge)

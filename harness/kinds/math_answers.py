@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,9 @@ from eval_suites.engines import EngineSpec
 from eval_suites.math_answers import MathProtocol
 from harness.engines import engine_for
 from harness.stage import Runtime, StageKind
+
+if TYPE_CHECKING:
+    from eval_suites.math_problems import Problem
 
 
 class MathAnswersSpec(BaseModel):
@@ -34,20 +37,26 @@ def run(spec: MathAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime: R
     """Writes answers.jsonl and protocol.json. Inputs: `model`, perhaps `adapter` (of that model), and `problems`
     unless they lie on the hub."""
     from eval_suites.math_answers import answer_problems, write_answered
-    from eval_suites.math_problems import read_problems
     from trainers.chat import load_tokenizer
-    from trainers.datasets.sources import Source
 
-    fields = spec.model_dump(include={"hub", "split", "config", "revision", "limit"})
-    if "problems" in inputs:
-        fields["hub" if spec.split else "file"] = str(inputs["problems"])
-    problems, tokenizer = read_problems(Source(adapter="", **fields)), load_tokenizer(inputs["model"])
+    problems, tokenizer = problems_of(spec, inputs), load_tokenizer(inputs["model"])
     with engine_for(spec.engine, inputs, runtime) as engine:
         log = out / "checkpoint.jsonl"
         answered = answer_problems(engine, tokenizer, problems, spec.protocol, log=log, report=runtime.report)
     write_answered(out / "answers.jsonl", answered)
     protocol = spec.model_dump_json(include={"engine", "protocol"}, indent=1)
     (out / "protocol.json").write_text(protocol + "\n", encoding="utf-8")
+
+
+def problems_of(spec: MathAnswersSpec, inputs: Mapping[str, Path]) -> "list[Problem]":
+    """The problems of a stage. Raises UserError where they cannot be read."""
+    from eval_suites.math_problems import read_problems
+    from trainers.datasets.sources import Source
+
+    fields = spec.model_dump(include={"hub", "split", "config", "revision", "limit"})
+    if "problems" in inputs:
+        fields["hub" if spec.split else "file"] = str(inputs["problems"])
+    return read_problems(Source(adapter="", **fields))
 
 
 MATH_ANSWERS = StageKind("math_answers", 1, run, MathAnswersSpec, resumable=True, accelerated=True, engine=True)

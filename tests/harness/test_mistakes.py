@@ -379,6 +379,34 @@ def test_instructions_that_are_none_are_named_before_anything_starts(tmp_path: P
     assert not (tmp_path / "home").exists()
 
 
+MT_BENCH = (
+    '  mt_bench: {{questions: "{}", prompts: "{}", references: "world:mt_bench/reference_answer/microworld.jsonl", '
+    "sampling: {{max_new_tokens: 16}}, judge: {{model: microworld-judge-1, concurrency: 2}}}}\n  probes: {{"
+)
+MATH = (
+    '  math: {{benchmarks: {{mine: {{file: "{}"}}}}, sampling: {{max_new_tokens: 16, temperature: 1.0}}}}\n  probes: {{'
+)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        MT_BENCH.format("{0}", "world:mt_bench/judge_prompts.jsonl"),
+        MT_BENCH.format("world:mt_bench/question.jsonl", "{0}"),
+        MATH.format("{0}"),
+    ],
+    ids=["questions", "prompts", "problems"],
+)
+def test_a_suites_files_are_read_before_anything_starts(suite: str, tmp_path: Path, bridgebench: Command) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text('{"question_id": 1}\n')
+    profile = write_profile(tmp_path, ("  probes: {", suite.replace("{0}", str(given))))
+    ended = bridgebench("reproduce", str(profile), "--here")
+    assert ended.code == 2
+    assert ended.error.startswith(f"bridgebench: {given}") and ended.error.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize(
     ("profile", "line"),
     [
