@@ -129,13 +129,14 @@ def plan(
 def leaderboard(
     profile: Annotated[str, typer.Argument(help="Name of a profile in the store.")] = "micro",
     home: HomeOption = DEFAULT_HOME,
-    format_: Annotated[str, typer.Option("--format", help="terminal, markdown or csv.")] = "terminal",
+    format_: Annotated[str, typer.Option("--format", help="terminal, markdown, csv or latex.")] = "terminal",
     main_: Annotated[str | None, typer.Option("--main", help="The column that ranks, as suite/metric.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The arm that the others are compared with.")] = None,
 ) -> None:
     """Print the leaderboard of a study from the results store."""
     from harness.home import Home
     from results import tables
+    from results.latex import latex
     from results.leaderboard import leaderboard as query
     from results.store import Store
 
@@ -148,8 +149,10 @@ def leaderboard(
             print(tables.markdown(found), end="")
         case "csv":
             print(tables.csv(found), end="")
+        case "latex":
+            print(latex(found), end="")
         case _:
-            raise UserError(f"--format {format_}: there are terminal, markdown and csv")
+            raise UserError(f"--format {format_}: there are terminal, markdown, csv and latex")
     if not found.complete:
         raise typer.Exit(1)
 

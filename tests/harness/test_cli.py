@@ -93,6 +93,12 @@ def test_an_incomplete_leaderboard_ends_with_1(
     ended = bridgebench("leaderboard", "small", "--format", "markdown")
     assert (ended.code, ended.error) == (code, "")
     assert "| sft |" in ended.out
+    assert r"\begin{" in bridgebench("leaderboard", "small", "--format", "latex").out
+    unknown = bridgebench("leaderboard", "small", "--format", "html")
+    assert (unknown.code, unknown.error) == (
+        2,
+        "bridgebench: --format html: there are terminal, markdown, csv and latex\n",
+    )
     wrong = bridgebench("leaderboard", "small", "--main", "quiz/speed")
     assert wrong.code == 2
     assert wrong.error == "bridgebench: there is no column 'quiz/speed'; there are: quiz/accuracy\n"
