@@ -1,13 +1,12 @@
 """AlpacaEval's files: a model's outputs and a judge's annotations, .json or .jsonl, gzipped or not."""
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eval_suites.text_file import read_text
 from results.errors import UserError
 
 Row = dict[str, Any]
@@ -136,15 +135,7 @@ def _read_json(path: Path) -> object:
     kind = (suffixes[:-1] if zipped else suffixes)[-1:]
     if kind not in ([".json"], [".jsonl"]):
         raise UserError(f"{path}: the name must end in .json or .jsonl (or either with .gz)")
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if zipped else data).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise UserError(f"{path}: not a whole gzip file, as its name says it is") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (at byte {error.start})") from None
+    text = read_text(path)
     if kind == [".jsonl"]:
         lines = [line for line in text.split("\n") if line.strip()]
         return [_parse(line, f"{path}, row {index}") for index, line in enumerate(lines)]

@@ -151,7 +151,7 @@ def _judge_tokens(
     """
     import torch
 
-    from trainers.logprobs import CHUNK, head_is_linear
+    from trainers.logprobs import chunk_tokens, head_is_linear
 
     places, tokens = places.to(ids.device), tokens.to(ids.device)
     head: Any
@@ -162,8 +162,9 @@ def _judge_tokens(
         states, head = model(input_ids=ids, use_cache=False).logits, torch.nn.Identity()
     states = states.flatten(0, 1)
     logprobs, top = [], []
-    for start in range(0, len(places), CHUNK):
-        chunk = slice(start, start + CHUNK)
+    size = chunk_tokens(model.config.get_text_config().vocab_size)
+    for start in range(0, len(places), size):
+        chunk = slice(start, start + size)
         logits = head(states[places[chunk]]).float()
         chosen = logits.gather(1, tokens[chunk].unsqueeze(1)).squeeze(1)
         logprobs.extend((chosen - logits.logsumexp(-1)).tolist())

@@ -3,15 +3,14 @@
 Fields that nothing here reads (`tstamp`, `answer_id`, a question's `reference` …) may stand in a row or be absent.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from eval_suites.text_file import read_text
 from results.digest import Json
 from results.errors import UserError
 
@@ -154,7 +153,7 @@ def write_rows(path: Path, rows: Iterable[dict[str, Json]]) -> None:
 def _read(path: Path, kind: type[_RowType]) -> list[_RowType]:
     rows = []
     # not splitlines(), which also cuts at line separators that JSON leaves as they are within a text
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -164,20 +163,6 @@ def _read(path: Path, kind: type[_RowType]) -> list[_RowType]:
     if not rows:
         raise UserError(f"{path}: there is no row in it; JSON Lines are wanted, one object a line")
     return rows
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: a file is wanted, and this is a folder") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise UserError(f"{path}: not a whole gzip file, as its name says it is") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (at byte {error.start})") from None
 
 
 def _fault(error: ValidationError) -> str:

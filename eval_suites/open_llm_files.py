@@ -11,14 +11,13 @@ Every file but a Parquet one may be gzipped.
 """
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from eval_suites.text_file import read_text
 from results.errors import UserError
 from trainers.datasets.row import Row
 from trainers.datasets.sources import Source, read_rows
@@ -119,7 +118,7 @@ _MUSR_SPLITS = ("murder_mysteries", "object_placements", "team_allocation")
 def _mmlu(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of question, four choices, and the answer: a letter, or a number from 0 below a header."""
     subject = path.name.partition(".")[0].removesuffix("_dev").removesuffix("_test")
-    for number, cells in enumerate(csv.reader(io.StringIO(_text(path), newline="")), start=1):
+    for number, cells in enumerate(csv.reader(io.StringIO(read_text(path), newline="")), start=1):
         if not cells or (number == 1 and cells[:2] == ["question", "choice0"]):
             continue
         answer = "0123".find(cells[-1]) if cells[-1].isdigit() else "ABCD".find(cells[-1])
@@ -168,7 +167,7 @@ def _gsm8k(path: Path) -> Iterator[dict[str, Any]]:
 
 def _bbh(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        value = json.loads(_text(path))
+        value = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not JSON: {error}") from None
     examples = value.get("examples") if isinstance(value, dict) else None
@@ -202,14 +201,6 @@ def _place(row: Row, name: str, count: int) -> int:
     if not value.isdecimal() or int(value) >= count:
         raise row.error(name, f"is {value!r}, not a whole number from 0 to {count - 1}")
     return int(value)
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
 
 
 _TRUTHFULQA: _Files = {"validation": ("truthfulqa/mc_task.json",)}

@@ -16,6 +16,7 @@ from harness import cli_objectives, cli_store
 from harness.cli_claims import claims
 from harness.cli_scores import difficulty, evaluate
 from harness.options import DEFAULT_HOME, HomeOption, JsonOption
+from harness.terminal import console as new_console
 from results.errors import UserError
 
 app = typer.Typer(
@@ -62,7 +63,7 @@ def reproduce(
     from results.tables import terminal
 
     began = time.monotonic()
-    console = _console()
+    console = new_console()
     plan = open_plan(find_profile(profile))
     run = run_here if here else run_on_ray
     place = Home(home.resolve())
@@ -121,8 +122,8 @@ def plan(
     table = Table("stage", "stages", "to do", "device-hours", title=f"{made.profile.name}: {len(made.arms)} arms")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    _console().print(table)
-    _console().print(str(estimate), highlight=False)
+    new_console().print(table)
+    new_console().print(str(estimate), highlight=False)
 
 
 @app.command()
@@ -144,7 +145,7 @@ def leaderboard(
         found = query(store, profile, main=main_, baseline=baseline)
     match format_:
         case "terminal":
-            print(tables.terminal(found, _console().width))
+            print(tables.terminal(found, new_console().width))
         case "markdown":
             print(tables.markdown(found), end="")
         case "csv":
@@ -155,11 +156,6 @@ def leaderboard(
             raise UserError(f"--format {format_}: there are terminal, markdown, csv and latex")
     if not found.complete:
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    # what is not a terminal has no width of its own: tables there are as wide as they need to be
-    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _print_shares(console: Console, found: list[tuple[str, int, float]], seconds: float) -> None:

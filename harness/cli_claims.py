@@ -1,6 +1,5 @@
 """`bridgebench claims`: the papers' claims, and a study's verdicts on them."""
 
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.options import DEFAULT_HOME, HomeOption
+from harness.terminal import console
 from results.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,14 +25,12 @@ def claims(
     roles: Annotated[bool, typer.Option("--roles", help="List the roles that a profile's 'claims' maps.")] = False,
 ) -> None:
     """Print the papers' claims, or a study's verdicts on them: reproduced, contradicted, inconclusive or not run."""
-    from rich.console import Console
-
     from results.claims import tables
     from results.claims.catalogue import catalogue
 
     if format_ not in ("terminal", "markdown"):
         raise UserError(f"--format {format_}: there are terminal and markdown")
-    width = Console(width=None if sys.stdout.isatty() else 160).width
+    width = console().width
     known = catalogue()
     if roles:
         print(tables.roles_terminal(known, width), end="")

@@ -1,16 +1,15 @@
 """`bridgebench evaluate` and `difficulty`: scores of answers and judgments that are there already."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from harness.options import JsonOption
+from harness.terminal import console
 from results.errors import UserError
 from results.rows import Score
 
@@ -81,7 +80,7 @@ def difficulty(
     for row in table.left_out:
         shown.add_row(row.model, f"{row.published:.2f}", f"{row.refitted:.2f}", table.set_aside.get(row.model, ""))
     errors = table.errors()
-    _console().print(shown)
+    console().print(shown)
     print(
         f"{errors['models']:.0f} models: mean error {errors['mean_absolute']:.2f} points, largest "
         f"{errors['largest']:.2f}, rank correlation {errors['spearman']:.3f}"
@@ -106,11 +105,6 @@ def _print(scores: list[Score], title: str, json_: bool) -> None:
             error = "" if score.standard_error is None else f"{score.standard_error:.2f}"
             items = f"{score.n_scored}/{score.n_expected}" + ("" if score.complete else " incomplete")
             table.add_row(score.metric, value, error, items, str(score.detail.get("unit", "")))
-        _console().print(table)
+        console().print(table)
     if not all(score.complete for score in scores):
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    # what is not a terminal has no width of its own: tables there are as wide as they need to be
-    return Console(width=None if sys.stdout.isatty() else 160)

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from harness.options import DEFAULT_HOME, HomeOption
+from harness.terminal import console
+
 app = typer.Typer(help="The results store: query it, trace a number, export it, check it.", no_args_is_help=True)
 
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="BRIDGEBENCH_HOME", help="Folder of artifacts, store and reports.")
-]
 StoreOption = Annotated[
     str | None,
     typer.Option(
@@ -20,7 +20,6 @@ StoreOption = Annotated[
         help="Another store than the home folder's: a SQLite file or a postgresql:// URL.",
     ),
 ]
-DEFAULT_HOME = Path("runs")
 
 
 @app.command()
@@ -31,7 +30,6 @@ def query(
     format_: Annotated[Literal["table", "csv"], typer.Option("--format", help="What to print.")] = "table",
 ) -> None:
     """Run one SQL statement that reads."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -56,7 +54,7 @@ def query(
             table.add_column(Text(plain(name)))
         for row in answer.rows:
             table.add_row(*(Text(plain(shown(value))) for value in row))
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
+        console().print(table)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.profile import Dataset, Profile, Setting, Step, explain
 from harness.suites import PLANS
 from harness.suites.contract import WORLD
+from harness.suites.judged import is_local_judge
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective
@@ -165,7 +166,7 @@ def _check_judges(profile: Profile) -> None:
     judges: dict[JudgeIdentity, tuple[str, JudgeSpec]] = {}
     for name, suite in profile.suites.asked.items():
         judge = getattr(suite, "judge", None)
-        if isinstance(judge, JudgeSpec) and judge.model == LOCAL_JUDGE and not profile.world and judge.base_url is None:
+        if isinstance(judge, JudgeSpec) and is_local_judge(judge) and not profile.world:
             raise UserError(f"suites.{name}.judge.model: {LOCAL_JUDGE!r} judges in a world, and the profile has none")
         if isinstance(judge, JudgeSpec):
             first, known = judges.setdefault(judge.identity, (name, judge))

@@ -12,7 +12,7 @@ Condition = Status | Literal["incomplete", "absent"]
 
 # From the worst to the best.
 _STATUSES: tuple[Status, ...] = ("failed", "diverged", "skipped", "running", "planned", "ok")
-_BOUNDS: Mapping[str, Bounds] = {"percent": (0.0, 100.0), "share": (0.0, 1.0)}
+BOUNDS_OF_UNIT: Mapping[str, Bounds] = {"percent": (0.0, 100.0), "share": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def bounds_of(scores: Iterable[StoredScore]) -> Bounds | None:
     """The least and greatest value of the unit, unless a value lies outside (a change in percent has no bounds)."""
     listed = list(scores)
     unit = str(listed[0].score.detail.get("unit"))
-    bounds = (0.0, float(max(one.score.n_expected for one in listed))) if unit == "items" else _BOUNDS.get(unit)
+    bounds = (0.0, float(max(one.score.n_expected for one in listed))) if unit == "items" else BOUNDS_OF_UNIT.get(unit)
     if bounds is None:
         return None
     for one in listed:

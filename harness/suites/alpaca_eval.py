@@ -13,9 +13,9 @@ from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
 from harness.kinds.win_rate import WinRateSpec
-from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.stage import Input, Produced, Stage
-from harness.suites.contract import WORLD, Planner, SuiteConfig
+from harness.suites.contract import Planner, SuiteConfig
+from harness.suites.judged import rubric_of
 
 
 class AlpacaEval(SuiteConfig):
@@ -71,10 +71,8 @@ def plan_check(config: AlpacaEval, name: str, planner: Planner) -> tuple[Stage, 
 def _judged(config: AlpacaEval, answered: Stage, label: str, planner: Planner) -> Stage:
     answers = Produced(answered, "outputs.json")
     judged: dict[str, Input] = {"outputs": answers, "baseline": planner.place(config.baseline)}
-    rubric = None
-    if planner.profile.world is not None and config.judge.model == LOCAL_JUDGE and config.judge.base_url is None:
-        judged["rubric"] = planner.place(f"{WORLD}rubric.jsonl")
-        rubric = planner.profile.world.judge.model_dump(mode="json")
+    world, rubric = rubric_of(config.judge, planner)
+    judged |= world
     judge = JudgeStageSpec(judge=config.judge.identity, rubric=rubric, both_orders=config.both_orders)
     annotations = Produced(planner.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
     scored: dict[str, Input] = {"outputs": answers, "annotations": annotations}

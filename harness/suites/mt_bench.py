@@ -13,9 +13,9 @@ from harness.kinds.mt_bench_answers import MT_BENCH_ANSWERS, MtBenchAnswersSpec
 from harness.kinds.mt_bench_files import MT_BENCH_FILES, MtBenchFilesSpec
 from harness.kinds.mt_bench_judge import MT_BENCH_JUDGE, MtBenchJudgeSpec
 from harness.kinds.mt_bench_scores import MT_BENCH_SCORES, MtBenchScoresSpec
-from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.stage import Input, Produced, Stage
-from harness.suites.contract import WORLD, Planner, SuiteConfig
+from harness.suites.contract import Planner, SuiteConfig
+from harness.suites.judged import rubric_of
 
 # of upstream's questions
 CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
@@ -81,10 +81,8 @@ def plan(config: MtBench, model: Produced, label: str, planner: Planner) -> Stag
     judged: dict[str, Input] = {**files, "answers": answers}
     if config.baseline is not None:
         judged["baseline"] = planner.place(config.baseline)
-    rubric = None
-    if planner.profile.world is not None and config.judge.model == LOCAL_JUDGE and config.judge.base_url is None:
-        judged["rubric"] = planner.place(f"{WORLD}rubric.jsonl")
-        rubric = planner.profile.world.judge.model_dump(mode="json")
+    world, rubric = rubric_of(config.judge, planner)
+    judged |= world
     spec = MtBenchJudgeSpec(judge=config.judge.identity, rubric=rubric, mode=config.mode, limit=config.limit)
     judge = planner.add(Stage(MT_BENCH_JUDGE, spec, judged, label=f"MT-Bench judge {label}"))
     scored: dict[str, Input] = {

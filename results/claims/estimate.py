@@ -18,6 +18,7 @@ from math import atanh, inf, isfinite, sqrt, tanh
 import numpy as np
 from numpy.typing import NDArray
 
+from results.cells import BOUNDS_OF_UNIT
 from results.claims.contrast import Correlation, Difference, Part, Term, Trend, slope_weights
 from results.claims.evidence import Evidence, Metric, NotRunError
 from results.outcomes import StoredScore
@@ -26,7 +27,6 @@ from results.statistics import Bounds, Interval, Ratio, interval_from_standard_e
 Cell = tuple[str, Metric]
 Weights = Mapping[Cell, float]
 Scores = Mapping[Cell, Mapping[int, StoredScore]]
-_BOUNDS: Mapping[str, Bounds] = {"percent": (0.0, 100.0), "share": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ def _stratified(strata: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def _bounds(weights: Weights, scores: Scores, unit: str) -> Bounds | None:
     """The least and the greatest value that a weighted sum can have, where the unit has bounds that hold."""
-    if unit not in _BOUNDS:
+    if unit not in BOUNDS_OF_UNIT:
         return None
-    low, high = _BOUNDS[unit]
+    low, high = BOUNDS_OF_UNIT[unit]
     values = [v for cell in weights for stored in scores[cell].values() for v in (stored.values or {}).values()]
     if not all(low <= value <= high for value in values):
         return None
