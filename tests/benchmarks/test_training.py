@@ -365,3 +365,13 @@ def test_what_cannot_be_run_is_refused(
     assert "--threads: '0' is not a whole number above 0" in captured.err
     assert command is sweep.main or "--peak-tflops: '-1' is not a number above 0" in captured.err
     assert not captured.out
+
+
+@pytest.mark.slow
+def test_a_profile_says_what_takes_the_time() -> None:
+    from benchmarks.training_profile import shares
+
+    found = shares(["--objectives", "dft", "--steps", "3"])
+    assert abs(sum(share for _, share, _ in found) - 1) < 1e-9
+    assert found == sorted(found, key=lambda row: -row[1])
+    assert found[0][0] == "aten::mm" and found[0][2] > 0
