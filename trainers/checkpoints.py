@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import AdamW
 
+from trainers.optimizer import MasterAdamW
 from trainers.sharding import like, whole
 
-_WEIGHT, _COUNT = "weight", "step"  # a weight's own tensor, and AdamW's count of its updates
+_WEIGHT, _COUNT = "weight", "step"  # a weight's master, and AdamW's count of its updates
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int, leads: bool = True) -> None:
+def save_checkpoint(folder: Path, model: nn.Module, optimizer: MasterAdamW, step: int, leads: bool = True) -> None:
     """Writes the state before `step` to `folder`-`step`, then drops older ones.
 
     Of several processes only the one that `leads` writes; where weights are divided among them, all must call.
@@ -26,7 +26,8 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW, step: int,
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            for part, tensor in {_WEIGHT: parameter.detach(), **optimizer.state.get(parameter, {})}.items():
+            master = optimizer.masters[parameter]
+            for part, tensor in {_WEIGHT: master.detach(), **optimizer.state.get(master, {})}.items():
                 found = whole(tensor)
                 if leads:  # the others let go of it at once, and the leader's device too: all together may not fit
                     tensors[f"{part}/{name}"] = found.cpu()
@@ -58,7 +59,7 @@ def _to_disk(path: Path) -> None:
 
 
 @torch.no_grad()
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW | None) -> int:
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: MasterAdamW | None) -> int:
     """Restores the newest checkpoint of save_checkpoint; returns the step to go on with, 0 where there is none.
 
     Without an optimizer, only the weights.
@@ -71,10 +72,13 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW | None) -> 
         part, name = key.split("/", 1)
         parameter = parameters[name]
         if part == _WEIGHT:
-            parameter.copy_(like(tensor, parameter))
+            master = like(tensor, parameter)
+            parameter.copy_(master)
+            if optimizer is not None:
+                optimizer.masters[parameter].copy_(master)
         elif optimizer is not None:
             # a fused AdamW counts on the weight's device; of a divided weight every process has the count whole
-            optimizer.state[parameter][part] = (
+            optimizer.state[optimizer.masters[parameter]][part] = (
                 tensor.to(parameter.device) if part == _COUNT else like(tensor, parameter)
             )
     step: int = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))["step"]

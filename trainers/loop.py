@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from results.errors import UserError
 from trainers.batches import step_rows
@@ -17,12 +16,13 @@ from trainers.checkpoints import load_checkpoint, save_checkpoint
 from trainers.devices import Devices, reproducible
 from trainers.gradient import Mismatched, Run, batch_gradient
 from trainers.objectives import find_objective
+from trainers.optimizer import MasterAdamW
 from trainers.packing import keeps_rows_apart
 from trainers.recomputing import recompute_layers
 from trainers.reference import Reference
 from trainers.run_log import RunLog
 from trainers.sharding import local, shard
-from trainers.spec import AdamW, TrainSpec
+from trainers.spec import TrainSpec
 from trainers.tokens import TokenizedSet
 
 if TYPE_CHECKING:
@@ -67,14 +67,13 @@ def train(
     last weights known to be good there, or if there is none and a step went well in the start; those in `model` need
     not be good.
 
-    Weights are float32 masters. Updates far below a weight's rounding are lost even so: at a learning rate of 5e-7
-    matrices, whose weights are small, come within 1e-3 of what float64 masters do, gains near 1 within 5e-2.
+    Weights are float32, and what is added up is, for vectors, float64 (trainers.optimizer).
     Raises UserError where model, objective, data and reference do not fit together.
     """
     devices = devices or Devices()
     with reproducible(devices.device):
         run = _prepare(spec, model, tokens, reference=reference, mismatched=mismatched, devices=devices)
-        optimizer = _optimizer(model, spec.optimizer)
+        optimizer = MasterAdamW(model.parameters(), spec.optimizer)
         start = load_checkpoint(folder / "checkpoint", model, optimizer)
         with RunLog(folder / "log", start, devices.leads) as log:
             left = range(start, spec.budget.steps)
@@ -89,7 +88,7 @@ def train(
 def _take_steps(
     run: Run,
     left: range,
-    optimizer: torch.optim.AdamW,
+    optimizer: MasterAdamW,
     checkpoint: Path,
     log: RunLog,
     *,
@@ -114,9 +113,7 @@ def _take_steps(
             save_checkpoint(checkpoint, run.model, optimizer, step, run.devices.leads)
             saved = time.monotonic()
             began += saved - paused
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+        optimizer.update(rate)
         log.write({**line, "tokens_per_second": float(tokens.lengths[rows].sum()) / (time.monotonic() - began)})
         report(step + 1, left.stop)
     return None
@@ -174,13 +171,6 @@ def _prepare(
         mismatched=mismatched if objective.needs_mismatch else None,
         devices=devices,
     )
-
-
-def _optimizer(model: nn.Module, spec: AdamW) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=spec.betas, eps=spec.epsilon, fused=True)
 
 
 def _outcome(run: Run, diverged_at: int | None) -> Outcome:

@@ -115,5 +115,5 @@ def _copy_checkpoint(base: Checkpoint, folder: Path | None, out: Path) -> None:
 
 
 BASE = StageKind(
-    "base", 3, run, BaseSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+    "base", 4, run, BaseSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
 )

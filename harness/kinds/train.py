@@ -105,5 +105,5 @@ def _clamped(log: Path) -> Score:
 
 
 TRAIN = StageKind(
-    "train", 4, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
+    "train", 5, run, TrainSpec, libraries=("numpy", "torch", "transformers"), resumable=True, accelerated=True
 )

@@ -18,6 +18,7 @@ from trainers import checkpoints
 from trainers.chat import load_tokenizer
 from trainers.checkpoints import load_checkpoint, save_checkpoint
 from trainers.objectives import find_objective
+from trainers.optimizer import MasterAdamW
 from trainers.spec import AdamW, TrainSpec
 
 if TYPE_CHECKING:
@@ -82,14 +83,20 @@ def test_of_a_finished_run_only_the_last_step_is_trained_again(
     assert same(weights(first), weights(second))
 
 
-def trained(tokenizer: "PreTrainedTokenizerBase", seed: int) -> tuple[torch.nn.Module, torch.optim.AdamW]:
+def trained(tokenizer: "PreTrainedTokenizerBase", seed: int) -> tuple[torch.nn.Module, MasterAdamW]:
     """A model with a frozen embedding and an optimiser that has taken one step of it."""
     model = tiny_llama(tokenizer, seed)
     model.get_input_embeddings().requires_grad_(False)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    optimizer = MasterAdamW(model.parameters(), AdamW())
     model(input_ids=torch.arange(8).unsqueeze(0)).logits.logsumexp(-1).sum().backward()
-    optimizer.step()
+    optimizer.update(1e-3)
     return model, optimizer
+
+
+def state_of(optimizer: MasterAdamW, parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+    """The master, the moments and the count of a parameter that took a step; of another nothing."""
+    master = optimizer.masters.get(parameter)
+    return {"master": master, **optimizer.state[master]} if master in optimizer.state else {}
 
 
 def test_a_checkpoint_holds_trained_weights_moments_and_counts(
@@ -101,9 +108,9 @@ def test_a_checkpoint_holds_trained_weights_moments_and_counts(
     assert load_checkpoint(tmp_path / "checkpoint", other, restored) == 1
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two) == one.requires_grad
-        state = optimizer.state.get(one, {})
-        assert state.keys() == restored.state.get(two, {}).keys()
-        assert all(torch.equal(tensor, restored.state[two][part]) for part, tensor in state.items())
+        state, found = state_of(optimizer, one), state_of(restored, two)
+        assert state.keys() == found.keys()
+        assert all(torch.equal(tensor, found[part]) for part, tensor in state.items())
 
 
 def test_the_state_is_where_and_what_an_uninterrupted_optimizer_has(
@@ -114,12 +121,11 @@ def test_the_state_is_where_and_what_an_uninterrupted_optimizer_has(
     # another device than that of the file, on any machine
     for device in ("cpu", "meta"):
         other = tiny_llama(tokenizer).to(device)  # type: ignore[arg-type]
-        restored = torch.optim.AdamW(other.parameters(), lr=1e-3, fused=True)
+        restored = MasterAdamW(other.parameters(), AdamW())
         load_checkpoint(tmp_path / "checkpoint", other, restored)
         assert restored.state
         for name, parameter in other.named_parameters():
-            kept = optimizer.state.get(model.get_parameter(name), {})
-            state = restored.state.get(parameter, {})
+            kept, state = state_of(optimizer, model.get_parameter(name)), state_of(restored, parameter)
             assert {part: tensor.dtype for part, tensor in state.items()} == {
                 part: tensor.dtype for part, tensor in kept.items()
             }

@@ -47,6 +47,8 @@ def train_one(spec: TrainSpec, tokenizer: "PreTrainedTokenizerBase", folder: Pat
     tokens = dataset(tokenizer, find_objective(spec.objective).signal)
     with suppress(Stopped):
         run(spec, tiny_llama(tokenizer), tokens, folder, report=stop, checkpoint_seconds=0)
+    if dist.is_initialized():
+        dist.barrier()  # the leader has written the checkpoint that both go on from
     model, whole = tiny_llama(tokenizer), tiny_llama(tokenizer)
     run(spec, model, tokens, folder)
     gather_into(whole, model)

@@ -172,8 +172,7 @@ def travel(
 def test_low_learning_rates_train_float32_masters(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
     exact, masters, halves = (travel(tokenizer, tmp_path, d) for d in (torch.float64, torch.float32, torch.bfloat16))
     assert (masters[0] - exact[0]).norm() < 1e-3 * exact[0].norm()
-    # gains are near 1, where float32 numbers lie 1e-7 apart: a fifth of a step
-    assert (masters[1] - exact[1]).norm() < 0.05 * exact[1].norm()
+    assert (masters[1] - exact[1]).norm() < 1e-3 * exact[1].norm()
     assert (halves[0] - exact[0]).norm() > 0.3 * exact[0].norm()
     assert not halves[1].any()
 
@@ -201,8 +200,7 @@ def test_low_learning_rates_train_float32_masters_by_bf16_gradients(
     expected = way(start, {name: tensor.detach() for name, tensor in exact.items()})
     masters = travel(tokenizer, tmp_path, torch.float32, "bf16")
     errors = [float((a - b).norm() / b.norm()) for a, b in zip(masters, expected, strict=True)]
-    assert errors[0] < 1e-3
-    assert errors[1] < 0.05
+    assert max(errors) < 1e-3
 
 
 def test_gradient_is_of_the_mean_over_the_tokens_of_the_global_batch(
