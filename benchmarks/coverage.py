@@ -1,28 +1,40 @@
 """How often intervals hold the truth and tables find what is not there, over simulated studies of seeds by prompts.
 
-`python -m benchmarks.coverage` prints three tables: of means, with a bootstrap of seeds and prompts for comparison; of
-differences and relative gains; and of false findings after Holm's correction.
+`python -m benchmarks.coverage` prints tables of means, with a bootstrap of seeds and prompts for comparison; of
+differences and relative gains in a table of several arms; of tables of equal arms that find a difference after Holm's
+correction; and of such tables of claims that find a verdict. Arms differ in their spread over seeds too, in the last
+design.
 """
 
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from results.statistics import holm, mean_interval, p_value, paired_difference, ratio_of_means
-from results.variance import pooled_seed_square
+from results.claims.contrast import Difference
+from results.claims.estimate import estimate
+from results.claims.evidence import Evidence, Metric
+from results.claims.verdict import decide, odds
+from results.comparison import compare
+from results.outcomes import ArmKey, Outcomes, StoredScore
+from results.records import Arm
+from results.rows import Score
+from results.statistics import mean_interval
 
 Matrix = NDArray[np.float64]
+Scored = dict[int, StoredScore]  # by seed
 
 
 class Scales(NamedTuple):
     """Of right-or-wrong answers, in logits: the level, and standard deviations of training seeds, of prompts (what all
 
-    arms find hard), of an arm's own prompts, and of single answers.
+    arms find hard), of an arm's own prompts, and of single answers. `uneven`: by how much more, and less, than the
+    baseline's the seeds of other arms spread.
     """
 
     level: float
@@ -30,6 +42,7 @@ class Scales(NamedTuple):
     prompt: float
     arm: float
     answer: float
+    uneven: float = 1.0
 
 
 # In the first, mean squares have the ratios to the residual's that they have in the win rates of the micro study (ten
@@ -42,6 +55,7 @@ CASES: dict[str, Scales] = {
     "prompts that are more alike": Scales(0.0, 0.1, 2.0, 0.7, 0.5),
     "a low score": Scales(-4.0, 0.2, 4.0, 1.0, 0.3),
     "a spread over seeds of eight points": Scales(0.0, 0.4, 1.5, 0.5, 0.5),
+    "with a spread from half to twice its own": Scales(-0.6, 0.2, 6.0, 2.0, 0.3, 2.0),
 }
 
 
@@ -61,24 +75,33 @@ def answers(generator: np.random.Generator, logits: Matrix) -> Matrix:
     return np.asarray(100.0 * (generator.random(logits.shape) < 1 / (1 + np.exp(-logits))))
 
 
+def spreads(scales: Scales, n_arms: int) -> list[float]:
+    """The standard deviation of each arm's seeds, the baseline's first."""
+    others = np.geomspace(1 / scales.uneven, scales.uneven, n_arms - 1).tolist() if n_arms > 1 else []
+    return [scales.seed * factor for factor in (1.0, *others)]
+
+
 def arms(
     generator: np.random.Generator, design: Design, scales: Scales, levels: Sequence[float] = (0.0,)
-) -> list[dict[int, Matrix]]:
-    """Rows by seed of arms, each so much above the level, on the same prompts."""
+) -> list[Matrix]:
+    """Answers [seeds, prompts] of arms, each so much above the level, to the same prompts."""
     prompts = generator.normal(0, scales.prompt, design.prompts)
     found = []
-    for level in levels:
+    for level, spread in zip(levels, spreads(scales, len(levels)), strict=True):
         own = prompts + generator.normal(0, scales.arm, design.prompts)
-        seeds = generator.normal(0, scales.seed, (design.seeds, 1))
+        seeds = generator.normal(0, spread, (design.seeds, 1))
         noise = generator.normal(0, scales.answer, (design.seeds, design.prompts))
-        found.append(dict(enumerate(answers(generator, scales.level + level + own + seeds + noise))))
+        found.append(answers(generator, scales.level + level + own + seeds + noise))
     return found
 
 
-def true_mean(scales: Scales, level: float = 0.0) -> float:
-    """The mean of an arm so much above the level over all seeds and prompts, by Gauss-Hermite quadrature."""
+def true_mean(scales: Scales, level: float = 0.0, seed: float | None = None) -> float:
+    """The mean of an arm so much above the level over all seeds and prompts, by Gauss-Hermite quadrature.
+
+    seed: the standard deviation of its seeds, where it is another than the baseline's
+    """
     points, weights = np.polynomial.hermite_e.hermegauss(120)
-    width = sqrt(sum(scale**2 for scale in scales[1:]))
+    width = sqrt(sum(scale**2 for scale in (scales.seed if seed is None else seed, *scales[2:5])))
     return float(100 * (weights / (1 + np.exp(-(scales.level + level + width * points)))).sum() / weights.sum())
 
 
@@ -87,7 +110,7 @@ def coverage_of_mean(scales: Scales, design: Design, studies: int) -> float:
     generator, truth = np.random.default_rng(20), true_mean(scales)
     hits = 0
     for _ in range(studies):
-        shown = mean_interval(_matrix(arms(generator, design, scales)[0]), bounds=(0, 100))
+        shown = mean_interval(arms(generator, design, scales)[0], bounds=(0, 100))
         hits += shown.low <= truth <= shown.high
     return hits / studies
 
@@ -97,7 +120,7 @@ def coverage_of_bootstrap(scales: Scales, design: Design, studies: int, draws: i
     generator, truth = np.random.default_rng(20), true_mean(scales)
     hits = 0
     for _ in range(studies):
-        values = _matrix(arms(generator, design, scales)[0])
+        values = arms(generator, design, scales)[0]
         seeds = generator.multinomial(design.seeds, np.full(design.seeds, 1 / design.seeds), draws)
         prompts = generator.multinomial(design.prompts, np.full(design.prompts, 1 / design.prompts), draws)
         means = ((seeds @ values) * prompts).sum(axis=1) / values.size
@@ -106,18 +129,21 @@ def coverage_of_bootstrap(scales: Scales, design: Design, studies: int, draws: i
     return hits / studies
 
 
-def coverage_of_difference(scales: Scales, design: Design, studies: int, gain: float = 0.5) -> tuple[float, float]:
-    """The shares of 95% intervals of a difference, and of a relative gain, that hold it."""
+def coverage_of_difference(
+    scales: Scales, design: Design, studies: int, n_arms: int = 10, gain: float = 0.5
+) -> tuple[float, float]:
+    """The shares of 95% intervals of a table's differences, and of its relative gains, that hold them."""
     generator = np.random.default_rng(21)
-    high, low = true_mean(scales, gain), true_mean(scales)
+    low = true_mean(scales)
+    truths = [true_mean(scales, gain, spread) - low for spread in spreads(scales, n_arms + 1)[1:]]
     differences = gains = 0
     for _ in range(studies):
-        a, b = arms(generator, design, scales, (gain, 0.0))
-        shown = paired_difference(a, b, bounds=(0, 100))
-        differences += shown.low <= high - low <= shown.high
-        ratio = ratio_of_means(_matrix(a) - _matrix(b), _matrix(b))
-        gains += ratio is not None and ratio.low <= (high - low) / low <= ratio.high
-    return differences / studies, gains / studies
+        baseline, *others = map(scores, arms(generator, design, scales, [0.0, *[gain] * n_arms]))
+        table = compare(_named(others), baseline, 0.95)
+        for one, truth in zip(table.values(), truths, strict=True):
+            differences += one.difference.low <= truth <= one.difference.high
+            gains += one.relative is not None and one.relative.low <= truth / low <= one.relative.high
+    return differences / studies / n_arms, gains / studies / n_arms
 
 
 def false_findings(scales: Scales, design: Design, studies: int, n_arms: int = 10) -> float:
@@ -125,15 +151,53 @@ def false_findings(scales: Scales, design: Design, studies: int, n_arms: int = 1
     generator = np.random.default_rng(23)
     found = 0
     for _ in range(studies):
-        baseline, *others = map(_matrix, arms(generator, design, scales, [0.0] * (n_arms + 1)))
-        of_all = pooled_seed_square([baseline, *others])
-        p_values = [p_value(other - baseline, of_all) for other in others]
-        found += min(holm(p_values)) < 0.05
+        baseline, *others = map(scores, arms(generator, design, scales, [0.0] * (n_arms + 1)))
+        table = compare(_named(others), baseline, 0.95)
+        found += any(one.p_holm < 0.05 for one in table.values())
     return found / studies
 
 
-def _matrix(rows: dict[int, Matrix]) -> Matrix:
-    return np.stack([rows[seed] for seed in sorted(rows)])
+def false_verdicts(scales: Scales, design: Design, studies: int, n_arms: int = 10) -> float:
+    """The share of tables of claims, each that one of so many equal arms lies over the next, that decide any."""
+    generator = np.random.default_rng(24)
+    names = [f"arm-{number}" for number in range(n_arms + 1)]
+    metric = Metric("quiz", "right")
+    roles = {name: (name,) for name in names} | {"score": (str(metric),)}
+    parts = [Difference(kind="difference", metric="score", a=(a,), b=(b,)) for a, b in pairwise(names)]
+    found = 0
+    for _ in range(studies):
+        made = dict(zip(names, map(scores, arms(generator, design, scales, [0.0] * len(names))), strict=True))
+        own = {name: [_arm(name, seed) for seed in by_seed] for name, by_seed in made.items()}
+        evidence = Evidence(own, {(name, metric): by_seed for name, by_seed in made.items()}, roles)
+        decided = decide([odds(estimate(part, evidence, "percent"), part.rule) for part in parts])
+        found += any(one.verdict != "inconclusive" for one in decided)
+    return found / studies
+
+
+def scores(values: Matrix) -> dict[int, StoredScore]:
+    """What a store would hold of answers [seeds, prompts]."""
+    items = tuple(f"{number:06}" for number in range(values.shape[1]))
+    return {seed: _score(seed, Outcomes(items, row)) for seed, row in enumerate(values)}
+
+
+def _named(found: Sequence[Scored]) -> dict[str, Scored]:
+    return {f"arm-{number:04}": one for number, one in enumerate(found)}
+
+
+def _score(seed: int, values: Outcomes) -> StoredScore:
+    score = Score(
+        suite="quiz",
+        metric="right",
+        value=float(values.column.mean()),
+        n_expected=len(values),
+        n_scored=len(values),
+        detail={"unit": "percent", "aggregate": "mean"},
+    )
+    return StoredScore(ArmKey("", seed), "", score, values)
+
+
+def _arm(name: str, seed: int) -> Arm:
+    return Arm(profile="", name=name, method=name, seed=seed, status="ok")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -149,10 +213,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     few = max(1, asked.studies // 4)
     _table("95% intervals that hold the mean", designs, lambda s, d: [coverage_of_mean(s, d, asked.studies)])
     _table("the same of a bootstrap", designs, lambda s, d: [coverage_of_bootstrap(s, d, few)])
-    heading = "95% intervals that hold the difference, the relative gain"
-    _table(heading, designs, lambda s, d: coverage_of_difference(s, d, asked.studies))
+    heading = f"95% intervals that hold the difference, the relative gain, in tables of {asked.arms} arms"
+    _table(heading, designs, lambda s, d: coverage_of_difference(s, d, few, asked.arms))
     heading = f"tables of {asked.arms} arms equal to the baseline that tell any from it"
     _table(heading, designs, lambda s, d: [false_findings(s, d, few, asked.arms)])
+    heading = f"tables of {asked.arms} claims about equal arms that decide any"
+    _table(heading, designs, lambda s, d: [false_verdicts(s, d, few, asked.arms)])
 
 
 def _table(heading: str, designs: Sequence[Design], simulate: Callable[[Scales, Design], Sequence[float]]) -> None:

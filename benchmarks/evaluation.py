@@ -1,6 +1,7 @@
-"""Our generation engines beside plain Hugging Face: checkpoints served, tokens generated, choices scored.
+"""Our generation engines beside plain Hugging Face: checkpoints served, tokens generated, choices scored; and what the
+harness costs over the libraries that it calls.
 
-`python -m benchmarks.evaluation` prints three tables; docs/benchmarks.md says how to read them.
+`python -m benchmarks.evaluation` prints a table a part; docs/benchmarks.md says how to read them.
 """
 
 import argparse
@@ -13,10 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.evaluation_overhead import Case, overhead
+from benchmarks.evaluation_overhead_alpaca import alpaca_cases
+from benchmarks.evaluation_overhead_lm_eval import lm_eval_case
 from benchmarks.training_jobs import add_machine_options, positive
 from eval_suites.engine import Engine, Sampling, ScoreRequest
 from eval_suites.engines import EngineSpec, open_engine, open_vllm
-from eval_suites.vllm_engine import room_for
+from eval_suites.vllm_adapters import room_for
 from results.errors import UserError
 from trainers.spec import LlamaShape, Lora
 
@@ -25,7 +29,7 @@ SHAPES = {
     "25m": LlamaShape(hidden=512, layers=8, heads=8, intermediate=1376, context=512, init_std=0.044),
     "1b": LlamaShape(hidden=2048, layers=16, heads=32, intermediate=8192, context=2048),
 }
-PARTS = ("checkpoints", "tokens", "scores")
+PARTS = ("checkpoints", "tokens", "scores", "overhead")
 VLLM = EngineSpec(kind="vllm")
 BATCH = 64
 
@@ -34,6 +38,7 @@ class Setting(NamedTuple):
     """What is measured on what.
 
     checkpoints: adapters of one base; fresh: how many of them have an engine of their own, the rest is in proportion
+    repeats:     turns of what is measured in turns
     """
 
     base: Path
@@ -42,6 +47,7 @@ class Setting(NamedTuple):
     device: str
     checkpoints: int
     fresh: int
+    repeats: int = 3
 
 
 def checkpoints(setting: Setting) -> Iterator[str]:
@@ -118,6 +124,13 @@ def scores(setting: Setting) -> Iterator[str]:
             worst = max(abs(one.logprob - other) for one, other in zip(found, wanted, strict=True))
             rate = len(requests) / seconds
             yield _row(f"{name} (within {worst:.0e})", str(len(requests)), f"{rate:,.0f}", f"{rate / base:.2f}")
+
+
+def overhead_cases(setting: Setting) -> list[Case]:
+    """The same work as a stage of ours and by the library alone."""
+    folder = setting.base.parent / "overhead"
+    asked = lm_eval_case(folder / "lm-eval", setting.base, setting.prompts, BATCH, setting.device)
+    return [*alpaca_cases(folder / "alpaca"), asked]
 
 
 def plain_generate(engine: Any, setting: Setting) -> list[tuple[int, ...]]:
@@ -236,6 +249,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--prompts", type=positive, default=256)
     parser.add_argument("--prompt-tokens", type=positive, default=96, help="of the longest prompt")
     parser.add_argument("--new-tokens", type=positive, default=64)
+    parser.add_argument("--repeats", type=positive, default=3, help="turns of the part overhead")
     add_machine_options(parser)
     return parser
 
@@ -262,10 +276,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             asked.device,
             asked.checkpoints,
             min(asked.fresh or asked.checkpoints, asked.checkpoints),
+            asked.repeats,
         )
+        parts: dict[str, Callable[[Setting], Iterator[str]]] = {
+            "checkpoints": checkpoints,
+            "tokens": tokens,
+            "scores": scores,
+            "overhead": lambda at: overhead(overhead_cases(at), at.repeats),
+        }
         for part in asked.parts:
             print(f"\n{part}, {asked.shape}, {asked.device}, {asked.threads} thread(s)\n", flush=True)
-            for line in {"checkpoints": checkpoints, "tokens": tokens, "scores": scores}[part](setting):
+            for line in parts[part](setting):
                 print(line, flush=True)
 
 

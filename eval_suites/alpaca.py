@@ -1,97 +1,45 @@
-"""AlpacaEval 2 through the alpaca-eval library: asking the judge, and the scores."""
+"""AlpacaEval 2's scores, through the alpaca-eval library."""
 
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from eval_suites.alpaca_files import (
     Row,
-    by_instruction,
     check_belongs,
+    first_rows,
     preference,
     read_annotations,
     read_outputs,
 )
 from eval_suites.alpaca_length_controlled import length_controlled
-from eval_suites.alpaca_official import ANNOTATOR, departures
-from eval_suites.answer_store import Answer
-from eval_suites.judge import Judge
+from eval_suites.alpaca_official import ANNOTATOR, N_INSTRUCTIONS, departures, parser, replayed
+from eval_suites.answered_by import beside, summary
+from eval_suites.judge_record import JudgeRecord, named, read_record
 from eval_suites.length_controlled_refit import DifficultyTable, length_controlled_refit, read_table
+from eval_suites.order_consistency import REVERSED, order_consistency
 from eval_suites.quiet import quiet
 from results.digest import Json, digest
-from results.errors import UserError
+from results.installed import check_installed
 from results.rows import Item, Score
-from trainers.records import Message
 
 SUITE = "alpaca_eval"
-# Private-use characters, set inside whatever would act as markup if a judge prompt were built from it, and taken out
-# again once the prompt has been cut into messages: neither instruction nor output can add a message or have another
-# field filled in. An output may still write quotes and braces that look like the prompt's own, as it may upstream.
-_GUARD = "\ue000\ue001\ue000"
-_MARKUP = ("<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}")
+# What the win rate counts of the annotations, for the detail of the scores beside it.
+COUNTS = ("missing", "unreadable", "marked_missing", "equal_texts", "duplicates")
 
 
-def stock_prompt() -> str:
-    """The library's own judge prompt for this annotator (ChatML with {instruction}, {output_1}, {output_2})."""
-    package = metadata.distribution("alpaca-eval").locate_file("alpaca_eval")
-    path = Path(str(package)) / "evaluators_configs" / "alpaca_eval_clf_gpt4_turbo" / "alpaca_eval_clf.txt"
-    return path.read_text(encoding="utf-8")
-
-
-def annotate(
-    outputs: Sequence[Row], baseline: Sequence[Row], judge: Judge, prompt_template: str | None = None
-) -> list[Row]:
-    """The judge's preference between baseline (output_1) and outputs (output_2), a row an instruction, in order.
-
-    `preference` is 1 (baseline) to 2 (the model), 1.5 where both texts are the same (the judge is not asked), None
-    where the judge gave no usable answer. The same answers give the same rows, byte for byte. Raises UserError for
-    rows that do not fit together, a judge that is not asked for log-probs, and what Judge.ask raises.
-    """
-    template = stock_prompt() if prompt_template is None else prompt_template
-    _check_request(judge, template)
-    references = by_instruction(baseline, "the baseline's outputs")
-    missing = [row["instruction"] for row in outputs if row["instruction"] not in references]
-    if missing:
-        raise UserError(f"the baseline has no output for {len(missing)} instructions, the first: {missing[0][:80]!r}")
-    pairs = [(references[row["instruction"]], row) for row in by_instruction(outputs, "the model's outputs").values()]
-    guarded = [
-        {
-            "index": index,
-            "instruction": _guard(model["instruction"]),
-            "output_1": _guard(reference["output"]),
-            "output_2": _guard(model["output"]),
-        }
-        for index, (reference, model) in enumerate(pairs)
-    ]
-    with quiet():
-        annotator = _annotator(judge, template)
-        annotated = {int(row["index"]): row for row in annotator.annotate_pairs(guarded, chunksize=None)}
-    return [
-        {
-            "instruction": model["instruction"],
-            "dataset": model.get("dataset", ""),
-            "generator_1": reference["generator"],
-            "output_1": reference["output"],
-            "generator_2": model["generator"],
-            "output_2": model["output"],
-            "annotator": judge.spec.model if template == stock_prompt() else f"{judge.spec.model} with another prompt",
-            "preference": preference(annotated[index]),
-            "raw_completion": _plain(annotated[index].get("preference_raw_completion")),
-        }
-        for index, (reference, model) in enumerate(pairs)
-    ]
-
-
-def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[Item]]:
+def win_rate(
+    annotations: Sequence[Row], n_expected: int, record: JudgeRecord | None = None
+) -> tuple[Score, list[Item]]:
     """The win rate in percent with its standard error, by the library's own metric, and each instruction's share.
 
     An item is named by a digest of its instruction, so that items of different models pair whatever their order; its
     value is 100 · (preference − 1), None where there is no preference. Those, and instructions with no row at all,
-    make the score incomplete; its value is then the mean over the rest. With another judge, another baseline or other
-    instructions than AlpacaEval 2's it is the same statistic of something else: `detail["official"]` says whether, and
-    `detail["departures"]` what differs.
+    make the score incomplete; its value is then the mean over the rest. With another judge, one that is asked
+    otherwise, another baseline or other instructions than AlpacaEval 2's it is the same statistic of something else:
+    `detail["official"]` says whether, and `detail["departures"]` what differs.
+
+    record: how the judge was asked (judge.json); annotations of the board name the official configuration themselves
     """
     if len(annotations) > n_expected:
         raise ValueError(f"{len(annotations)} annotations for {n_expected} expected instructions")
@@ -113,7 +61,7 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
     ]
     scored = [chosen for chosen in preferences if chosen is not None]
     counts = _winrate([{"preference": chosen} for chosen in scored]) if scored else {}
-    changes = departures(annotations)
+    changes = departures(annotations, record)
     score = Score(
         suite=SUITE,
         metric="win_rate",
@@ -132,7 +80,13 @@ def win_rate(annotations: Sequence[Row], n_expected: int) -> tuple[Score, list[I
             "draws": int(counts.get("n_draws", 0)),
             "annotators": sorted({str(row["annotator"]) for row in annotations if row.get("annotator")}),
             "baselines": sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")}),
-            "library": f"alpaca-eval {metadata.version('alpaca-eval')}",
+            "missing": n_expected - len(annotations),
+            "unreadable": len(annotations) - len(scored),
+            "equal_texts": sum(row["output_1"] == row["output_2"] for row in annotations),
+            "marked_missing": sum(row.get("preference") in (-1, "-1") for row in annotations),
+            "duplicates": 0,
+            "completions_read_again": dict(replayed(annotations)) if record is None else {},
+            "library": parser()["library"],
         },
     )
     return score, items
@@ -173,27 +127,40 @@ def score(
     outputs: Sequence[Row],
     annotations: Sequence[Row],
     covariates: Path | None = None,
+    *,
     difficulty: DifficultyTable | None = None,
+    record: JudgeRecord | None = None,
+    n_expected: int | None = None,
 ) -> tuple[list[Score], list[Item]]:
     """All scores of a model's answers: the win rate, what stands beside it, and the length-controlled rates asked for.
 
-    Every win rate says in its detail how the answers ended and how long they are, where the rows tell.
+    n_expected: how many instructions were to be answered; None: those that were
+
+    Each win rate says who judged (`record`, or the rows themselves), and the share of pairs, in percent, in which a
+    judge that was asked in both orders did not prefer the same side. All say in their detail how the answers ended and
+    how long they are, where the rows tell, and how many had less room than was asked for, or have no preference.
     """
     statistics, items = answer_statistics(outputs)
-    rate, wins = win_rate(annotations, len(outputs))
+    expected = n_expected or len(outputs)
+    rate, wins = win_rate(annotations, expected, record)
     rates = [rate]
     if covariates is not None:
-        rates.append(length_controlled(annotations, len(outputs), covariates))
+        rates.append(length_controlled(annotations, expected, covariates, record))
     if difficulty is not None:
-        rates.append(length_controlled_refit(annotations, len(outputs), difficulty))
-    names = {
-        "average_length": "mean_characters",
-        "termination_rate": "termination_rate",
-        "average_tokens": "mean_tokens",
+        rates.append(length_controlled_refit(annotations, expected, difficulty, record))
+    if annotations and all(REVERSED in row for row in annotations):
+        consistency, agreements = order_consistency(annotations)
+        unstable = None if consistency.value is None else 100 - consistency.value
+        rates = [*beside(rates, {"order_instability": unstable}), consistency]
+        wins = [*wins, *agreements]
+    judge = named(annotations, "annotator") if record is None else record.detail
+    rates = beside(rates, {**judge, **{name: rate.detail[name] for name in COUNTS}})
+    about: dict[str, Json] = {
+        **summary(statistics),
+        "answers_shortened": sum(bool(row.get("shortened")) for row in outputs),
+        "without_preference": rate.n_expected - rate.n_scored,
     }
-    about: dict[str, Json] = {names[each.metric]: each.value for each in statistics}
-    rates = [each.model_copy(update={"detail": {**each.detail, **about}}) for each in rates]
-    return [*rates, *statistics], [*wins, *items]
+    return beside([*rates, *statistics], about), [*wins, *items]
 
 
 def score_stored(
@@ -201,72 +168,48 @@ def score_stored(
     annotations_path: Path,
     covariates: Path | None = None,
     difficulty: Path | None = None,
+    judge: Path | None = None,
 ) -> tuple[list[Score], list[Item]]:
     """The scores of a model from a file of its answers and a file of a judge's annotations of them.
 
     covariates: upstream's df_gamed.csv, for the length-controlled win rate
     difficulty: a table of refitted difficulties, for the approximation to it
+    judge:      the judge.json that stands beside annotations of our own
 
-    Instructions without an annotation make the win rate incomplete. Raises UserError for files that are not what
-    they should be, or do not belong together.
+    Instructions without an annotation make the win rate incomplete, and so do instructions without an answer where the
+    rows name AlpacaEval's own configuration, which asks all of its instructions. Of several rows for one instruction
+    the first counts; how many there are stands in the detail, with the library's win rate over all of them. Raises
+    UserError for files that are not what they should be, or do not belong together.
     """
-    outputs = read_outputs(outputs_path)
-    annotations = by_instruction(read_annotations(annotations_path), str(annotations_path))
+    check_installed({"alpaca-eval": "AlpacaEval's win rate"})
+    outputs, rows = read_outputs(outputs_path), read_annotations(annotations_path)
+    annotations = first_rows(rows)
     check_belongs(outputs, annotations, outputs_path, annotations_path)
     ordered = [annotations[row["instruction"]] for row in outputs if row["instruction"] in annotations]
     table = None if difficulty is None else read_table(difficulty)
-    return score(outputs, ordered, covariates, table)
+    record = None if judge is None else read_record(judge)
+    asked = N_INSTRUCTIONS if any(row.get("annotator") == ANNOTATOR for row in ordered) else 0
+    expected = max(asked, len(outputs))
+    scores, items = score(outputs, ordered, covariates, difficulty=table, record=record, n_expected=expected)
+    return [_with_duplicates(one, rows, len(annotations)) for one in scores], items
 
 
-def _check_request(judge: Judge, template: str) -> None:
-    if not judge.spec.top_logprobs:
-        raise UserError(f"judge {judge.spec.model!r}: AlpacaEval reads token log-probs: set top_logprobs to 5")
-    if not template.strip().startswith("<|im_start|>") or any(template.count(field) != 1 for field in _MARKUP[2:]):
-        raise UserError(
-            "an AlpacaEval judge prompt must begin with <|im_start|> and hold {instruction}, {output_1} and "
-            "{output_2} once each"
-        )
+def _with_duplicates(score: Score, rows: Sequence[Row], n_different: int) -> Score:
+    """The score, told how many rows were for an instruction that has one already: the library counts them all."""
+    if "departures" not in score.detail:
+        return score
+    detail: dict[str, Json] = {**score.detail, "duplicates": len(rows) - n_different}
+    if len(rows) > n_different:
+        preferences = [{"preference": chosen} for row in rows if (chosen := preference(row)) is not None]
+        said = f"{detail['duplicates']} rows are for an instruction that has one already; the first counts"
+        detail |= {"official": False, "departures": [*_listed(score.detail["departures"]), said]}
+        detail["over_all_rows"] = {**_winrate(preferences)} if preferences else None
+    return score.model_copy(update={"detail": detail})
 
 
-def _annotator(judge: Judge, template: str) -> Any:
-    """The library's official annotator with its completions taken from `judge`; it keeps no cache."""
-    from alpaca_eval.annotators import PairwiseAnnotator  # type: ignore[import-untyped]
-    from alpaca_eval.utils import prompt_to_chatml  # type: ignore[import-untyped]
-
-    def complete(prompts: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        conversations = [
-            [
-                Message(role=message["role"], content=message["content"].replace(_GUARD, ""))
-                for message in prompt_to_chatml(prompt)
-            ]
-            for prompt in prompts
-        ]
-        return {"completions_all": [_completion(answer) for answer in judge.ask(conversations)]}
-
-    annotator = PairwiseAnnotator(annotators_config=ANNOTATOR, caching_path=None)
-    for single in annotator.annotators.values():
-        single.prompt_template = template
-        single.fn_completions = complete
-        single.completions_kwargs = {}
-    return annotator
-
-
-def _completion(answer: Answer | None) -> dict[str, Any]:
-    """An answer in the shape that the library's parser reads; it makes no preference of a missing one."""
-    if answer is None:
-        return {"text": "", "finish_reason": None}
-    return {"text": answer.text, "finish_reason": answer.finish_reason, "logprobs": answer.logprobs}
-
-
-def _plain(completion: object) -> Json:
-    """The completion of a row, None where the judge was not asked (pandas fills NaN in)."""
-    return completion if isinstance(completion, dict) else None
-
-
-def _guard(text: str) -> str:
-    for mark in _MARKUP:
-        text = text.replace(mark, mark[0] + _GUARD + mark[1:])
-    return text
+def _listed(value: Json) -> list[Json]:
+    assert isinstance(value, list)
+    return value
 
 
 def _winrate(rows: list[Row]) -> dict[str, float]:

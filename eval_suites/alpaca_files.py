@@ -13,11 +13,14 @@ Row = dict[str, Any]
 
 
 def read_instructions(path: Path) -> list[Row]:
-    """Instructions to answer. Every row has the text instruction.
+    """Instructions to answer. Every row has the text instruction, which is not empty.
 
     Raises UserError naming file, row and field.
     """
     rows = _read_rows(path, texts=("instruction",))
+    for index, row in enumerate(rows):
+        if not row["instruction"].strip():
+            raise UserError(f"{path}, row {index}: the field 'instruction' is empty; an instruction has a text")
     by_instruction(rows, str(path))
     return rows
 
@@ -38,7 +41,8 @@ def read_outputs(path: Path) -> list[Row]:
 def read_annotations(path: Path) -> list[Row]:
     """A judge's annotations: instruction, output_1 (baseline), output_2 (model) and preference, which may be null.
 
-    Raises UserError naming file, row and field.
+    Every row as it stands: an instruction may have several (see first_rows). Raises UserError naming file, row and
+    field.
     """
     rows = _read_rows(path, texts=("instruction", "output_1", "output_2"))
     for index, row in enumerate(rows):
@@ -49,16 +53,26 @@ def read_annotations(path: Path) -> list[Row]:
                 f"{path}, row {index}: the field 'preference' is {row['preference']!r}; "
                 "right would be a number in 1..2 (0 for a draw), or null where there is none"
             )
-    by_instruction(rows, str(path))
     return rows
 
 
 def preference(row: Row) -> float | None:
-    """An annotation's preference in 1..2; a draw may be written 0 (as old files do); None where there is none."""
+    """An annotation's preference in 1..2; a draw may be written 0 (as old files do); None where there is none.
+
+    A text that is a number counts as that number, as it does in the library.
+    """
     value = row.get("preference")
-    if value is None or math.isnan(value) or value == -1:  # -1: the library's mark in its cache files
+    if value is None or math.isnan(float(value)) or float(value) == -1:  # -1: the library's mark in its cache files
         return None
-    return 1.5 if value == 0 else float(value)
+    return 1.5 if float(value) == 0 else float(value)
+
+
+def first_rows(rows: Sequence[Row]) -> dict[str, Row]:
+    """The rows by their instruction, in order; of several for one instruction the first."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(row["instruction"], row)
+    return found
 
 
 def by_instruction(rows: Sequence[Row], where: str) -> dict[str, Row]:
@@ -76,18 +90,16 @@ def by_instruction(rows: Sequence[Row], where: str) -> dict[str, Row]:
 def check_belongs(
     outputs: Sequence[Row], annotations: dict[str, Row], outputs_path: Path, annotations_path: Path
 ) -> None:
-    """Raises UserError where annotations are not of these outputs: another model, other instructions, other texts."""
+    """Raises UserError where annotations are not of these outputs: other instructions, or other texts.
+
+    (Names do not count: upstream's files do not always agree in how they call a model.)
+    """
     outputs_by = by_instruction(outputs, str(outputs_path))
     for index, (instruction, row) in enumerate(annotations.items()):
         where = f"{annotations_path}, row {index}"
         if instruction not in outputs_by:
             raise UserError(f"{where}: the instruction {instruction[:80]!r} is not in {outputs_path}")
         mine = outputs_by[instruction]
-        if row.get("generator_2", mine["generator"]) != mine["generator"]:
-            raise UserError(
-                f"{where}: the field 'generator_2' is {row['generator_2']!r}, but the answers in {outputs_path} "
-                f"are of {mine['generator']!r}"
-            )
         if row["output_2"] != mine["output"]:
             raise UserError(f"{where}: the field 'output_2' is not the answer that {outputs_path} has: re-annotate it")
 
@@ -95,9 +107,13 @@ def check_belongs(
 def _is_preference(value: object) -> bool:
     if value is None:
         return True
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return False
-    return math.isnan(value) or value in (0, -1) or 1 <= value <= 2
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    return math.isnan(number) or number in (0, -1) or 1 <= number <= 2
 
 
 def _read_rows(path: Path, texts: Sequence[str]) -> list[Row]:

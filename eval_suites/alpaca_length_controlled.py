@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval_suites.alpaca_files import Row, preference
 from eval_suites.alpaca_official import N_INSTRUCTIONS, departures, in_order
+from eval_suites.judge_record import JudgeRecord
 from eval_suites.quiet import quiet
 from results.errors import UserError
 from results.rows import Score
@@ -31,7 +32,9 @@ _LIBRARIES = ("alpaca-eval", "numpy", "pandas", "patsy", "scikit-learn")
 _library_lock = threading.Lock()
 
 
-def length_controlled(annotations: Sequence[Row], n_expected: int, covariates: Path) -> Score:
+def length_controlled(
+    annotations: Sequence[Row], n_expected: int, covariates: Path, record: JudgeRecord | None = None
+) -> Score:
     """The length-controlled win rate in percent, as the library computes it from these rows in their order.
 
     The library's choice of penalty depends on which rows share a fold, and so on their order: `detail["fold_order"]`
@@ -41,7 +44,7 @@ def length_controlled(annotations: Sequence[Row], n_expected: int, covariates: P
 
     Raises UserError for a covariates file that is not what the library reads, and for other or reordered instructions.
     """
-    changes = departures(annotations)
+    changes = departures(annotations, record)
     preferences = [preference(row) for row in annotations]
     score = Score(
         suite="alpaca_eval",
@@ -61,7 +64,7 @@ def length_controlled(annotations: Sequence[Row], n_expected: int, covariates: P
     )
     if len(annotations) < n_expected or score.n_scored == 0:
         return score
-    _check_covariates(covariates)
+    check_covariates(covariates)
     if not in_order(annotations):
         raise UserError(
             f"{covariates} tells instructions by their place in AlpacaEval's file of 805, but the answers are of other "
@@ -134,7 +137,7 @@ def _frame(annotations: Sequence[Row], preferences: Sequence[float | None]) -> "
     )
 
 
-def _check_covariates(path: Path) -> None:
+def check_covariates(path: Path) -> None:
     """Raises UserError for a file that the library would stumble over, or misread without a word."""
     import numpy as np
     import pandas as pd

@@ -5,19 +5,18 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from eval_suites.judge_reply import Answer, read_reply
 from eval_suites.spending import Payment, Spent
 
 _BUSY_SECONDS = 60.0  # how long one connection waits for another's lock
 _POLL_SECONDS = 0.02
-# Payments stand apart from answers: a reply that could not be used was paid too, and prices change.
+# Payments stand apart from answers: a reply that could not be used was paid too, and prices change. Each holds the
+# body of its reply as it came, so that another parser can read it again; an answer names the payment that brought it.
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS answers"
     " (key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, answered_at TEXT NOT NULL) STRICT",
@@ -25,10 +24,24 @@ _TABLES = (
     " (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, model TEXT NOT NULL, paid_at TEXT NOT NULL,"
     " prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL) STRICT",
 )
+# Columns that files of earlier versions lack.
+_COLUMNS = (("payments", "body", "BLOB"), ("answers", "payment", "INTEGER"))
 _SPENT = (
     "SELECT count(*), ifnull(sum(prompt_tokens), 0), ifnull(sum(completion_tokens), 0), ifnull(sum(usd), 0.0),"
     " count(*) FILTER (WHERE prompt_tokens IS NULL OR completion_tokens IS NULL), count(*) FILTER (WHERE usd IS NULL)"
     " FROM payments WHERE id > ?"
+)
+_ANSWER = (
+    "SELECT answers.answer, payments.body FROM answers LEFT JOIN payments ON payments.id = answers.payment"
+    " WHERE answers.key = ?"
+)
+_REPORTED = (
+    "SELECT json_extract(request, '$.model'), json_extract(answer, '$.model'), count(DISTINCT payment) FROM answers"
+    " WHERE payment > ? GROUP BY 1, 2 ORDER BY 1, 2"
+)
+_REPLACE = (
+    "UPDATE SET request = excluded.request, answer = excluded.answer, answered_at = excluded.answered_at,"
+    " payment = excluded.payment"
 )
 _RATES = (
     "SELECT sum(json_extract(answer, '$.prompt_tokens')), sum(json_extract(answer, '$.completion_tokens')),"
@@ -36,24 +49,6 @@ _RATES = (
     " AND json_extract(answer, '$.prompt_tokens') IS NOT NULL"
     " AND json_extract(answer, '$.completion_tokens') IS NOT NULL"
 )
-
-
-class Answer(BaseModel):
-    """One answer as the endpoint gave it.
-
-    logprobs: the endpoint's own record ({"content": [{"token", "logprob", "top_logprobs"}]}), None where it gave none
-    model:    the name that the endpoint reports, which may be more exact than the one asked for
-    tokens:   None where the endpoint did not count them
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    text: str
-    finish_reason: str | None
-    logprobs: dict[str, Any] | None
-    model: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
 
 
 class AnswerStore:
@@ -68,36 +63,73 @@ class AnswerStore:
         self._connection.execute("PRAGMA synchronous = FULL")
         for table in _TABLES:
             self._connection.execute(table)
+        with _transaction(self._connection):
+            for table, column, kind in _COLUMNS:
+                if column not in {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}:
+                    self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def read(self, keys: Iterable[str]) -> dict[str, Answer]:
-        """The answers that are there."""
+        """The answers that are there, as today's parser reads the replies in which they came.
+
+        (Of those that earlier versions kept the replies are not there: they are as they were read then.)
+        """
         found = {}
         for key in keys:
             with self._lock:
-                row = self._connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+                row = self._connection.execute(_ANSWER, (key,)).fetchone()
             if row is not None:
-                found[key] = Answer.model_validate_json(row[0])
+                answer, body = row
+                found[key] = Answer.model_validate_json(answer) if body is None else read_reply(body)
         return found
 
-    def keep(self, key: str, request: str, answer: Answer, payment: Payment) -> Answer:
-        """Commits the answer and its payment, and returns what now stands under the key: an earlier answer stays."""
+    def keep(
+        self, key: str, request: str, answer: Answer, payment: Payment, *, body: bytes, instead: bool = False
+    ) -> Answer:
+        """Commits the answer, its payment and the reply's body; returns what now stands under the key.
+
+        An earlier answer stays, unless this one is to stand `instead` of it.
+        """
         with self._lock, _transaction(self._connection):
+            paid = self._insert(key, payment, body)
             self._connection.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, request, answer.model_dump_json(), _now()),
+                "INSERT INTO answers (key, request, answer, answered_at, payment) VALUES (?, ?, ?, ?, ?)"
+                f" ON CONFLICT (key) DO {_REPLACE if instead else 'NOTHING'}",
+                (key, request, answer.model_dump_json(), _now(), paid),
             )
-            self._insert(key, payment)
         return self.read([key])[key]
 
-    def pay(self, key: str, payment: Payment) -> None:
-        """Commits the payment of a reply that was no answer."""
+    def share(self, others: Mapping[str, str]) -> None:
+        """Keeps under each of these keys, where nothing stands, what stands under the one that it names: paid once."""
+        with self._lock, _transaction(self._connection):
+            self._connection.executemany(
+                "INSERT INTO answers (key, request, answer, answered_at, payment)"
+                " SELECT ?, request, answer, answered_at, payment FROM answers WHERE key = ?"
+                " ON CONFLICT (key) DO NOTHING",
+                others.items(),
+            )
+
+    def pay(self, key: str, payment: Payment, body: bytes) -> None:
+        """Commits the payment of a reply that was no answer, and its body."""
         with self._lock:
-            self._insert(key, payment)
+            self._insert(key, payment, body)
+
+    def bodies(self, key: str) -> list[bytes]:
+        """Every reply that came to a question, whether it could be read or not, in the order in which they came."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT body FROM payments WHERE key = ? AND body IS NOT NULL ORDER BY id", (key,)
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def spent(self, since: int = 0) -> Spent:
         """The sum of the payments after the one numbered `since`."""
         with self._lock:
             return Spent(*self._connection.execute(_SPENT, (since,)).fetchone())
+
+    def reported(self, since: int = 0) -> list[tuple[str, str, int]]:
+        """The model that was asked for, the one that was reported, and how many answers came so, since a payment."""
+        with self._lock:
+            return self._connection.execute(_REPORTED, (since,)).fetchall()
 
     @property
     def last_payment(self) -> int:
@@ -123,12 +155,13 @@ class AnswerStore:
             read, written, characters, answers = self._connection.execute(_RATES, (model,)).fetchone()
         return (read / characters, written / answers) if answers else None
 
-    def _insert(self, key: str, payment: Payment) -> None:
-        self._connection.execute(
-            "INSERT INTO payments (key, model, paid_at, prompt_tokens, completion_tokens, usd)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (key, payment.model, _now(), payment.prompt_tokens, payment.completion_tokens, payment.usd),
-        )
+    def _insert(self, key: str, payment: Payment, body: bytes) -> int | None:
+        """The number of the payment."""
+        return self._connection.execute(
+            "INSERT INTO payments (key, model, paid_at, prompt_tokens, completion_tokens, usd, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (key, payment.model, _now(), payment.prompt_tokens, payment.completion_tokens, payment.usd, body),
+        ).lastrowid
 
     @contextmanager
     def claim(self, key: str, stop: threading.Event) -> Iterator[bool]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval_suites.engine import Engine, Sampling
+from eval_suites.engine import Engine, Sampling, is_shortened
 from eval_suites.generation import Report, generate_resumably
-from results.errors import UserError
 from trainers.chat import prompt_ids
 from trainers.records import Message
 
@@ -24,15 +23,12 @@ def answer_instructions(
     log: Path,
     report: Report = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """One row an instruction, in order: instruction, output, generator, dataset, finished, n_tokens (EOS included).
+    """One row an instruction, in order: instruction, output, generator, dataset, finished, n_tokens (EOS included) and
 
-    `instructions` have "instruction" and perhaps "dataset" (empty in the row where absent). `log` keeps the answers
-    while they are made, for generate_resumably. Raises UserError for an instruction without text, and what the engine
-    raises.
+    shortened, whether the context left the answer less room than was asked for. `instructions` are those of
+    alpaca_files.read_instructions, perhaps with "dataset" (empty in the row where absent). `log` keeps the answers
+    while they are made, for generate_resumably. Raises what the engine raises.
     """
-    for index, row in enumerate(instructions):
-        if not isinstance(row.get("instruction"), str) or not row["instruction"].strip():
-            raise UserError(f"instruction {index} has no text in its field 'instruction'")
     prompts = [prompt_ids(tokenizer, [Message(role="user", content=row["instruction"])]) for row in instructions]
     completions = generate_resumably(engine, prompts, sampling, log, report)
     return [
@@ -43,6 +39,7 @@ def answer_instructions(
             "dataset": row.get("dataset", ""),
             "finished": completion.finished,
             "n_tokens": len(completion.ids),
+            "shortened": is_shortened(prompt, sampling, engine.context),
         }
-        for row, completion in zip(instructions, completions, strict=True)
+        for row, prompt, completion in zip(instructions, prompts, completions, strict=True)
     ]

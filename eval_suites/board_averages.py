@@ -11,7 +11,7 @@ from operator import mul
 from statistics import fmean
 from typing import NamedTuple
 
-from eval_suites.board_rows import TaskScores
+from eval_suites.board_rows import TaskScores, over_tasks
 from eval_suites.open_llm_boards import Benchmark, Board
 from results.digest import Json
 from results.rows import Score
@@ -127,11 +127,10 @@ def _counted(benchmarks: Sequence[Benchmark], tasks: TaskScores, limit: int | No
     sizes = {task: size for benchmark in benchmarks for task, size in benchmark.sizes.items()}
     missing = sum(min(size, limit or size) for task, size in sizes.items() if task not in tasks)
     asked = [tasks[task][0] for task in sizes if task in tasks]
-    shared = {name: sorted({str(score.detail[name]) for score in asked}) for name in ("asked_through", "library")}
     return _Counted(
         expected=missing + sum(score.n_expected for score in asked),
         scored=sum(score.n_scored for score in asked),
-        detail={name: " and ".join(found) for name, found in shared.items()},
+        detail=over_tasks(asked),
     )
 
 

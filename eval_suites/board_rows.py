@@ -8,6 +8,7 @@ from numbers import Real
 from statistics import fmean, stdev
 from typing import Any
 
+from eval_suites.answered_by import STATISTICS
 from eval_suites.open_llm_model import Record
 from results.digest import Json
 from results.rows import Item, Score
@@ -15,6 +16,8 @@ from results.rows import Item, Score
 # A task counts in a group's average with the first of these that it has, else with its first metric, under its first
 # filter.
 MAIN_METRICS = ("acc_norm", "acc", "exact_match", "prompt_level_strict_acc")
+
+COUNTS = ("prompts_shortened", "system_refused")
 
 TaskScores = Mapping[str, Sequence[Score]]
 
@@ -162,11 +165,28 @@ def group_averages(name: str, groups: Mapping[str, Sequence[str]], tasks: TaskSc
                 "unit": "percent",
                 "aggregate": "mean over tasks",
                 "members": {member.suite: member.metric for member in members},
-                "asked_through": "; ".join(sorted({str(member.detail["asked_through"]) for member in members})),
-                "library": members[0].detail["library"],
+                **over_tasks(members),
             },
         )
     ]
+
+
+def over_tasks(asked: Sequence[Score]) -> dict[str, Json]:
+    """What stands beside an average, from one score of each of its tasks: how they were asked, the sums of counts, and
+
+    the means over the items of all tasks that were answered in writing.
+    """
+    shared = {name: sorted({str(score.detail[name]) for score in asked}) for name in ("asked_through", "library")}
+    written = [score for score in asked if "mean_tokens" in score.detail]
+    items = sum(score.n_expected for score in written)
+    return {
+        **{name: " and ".join(found) for name, found in shared.items()},
+        **{name: sum(int(str(score.detail[name])) for score in asked) for name in COUNTS},
+        **{
+            name: math.fsum(float(str(score.detail[name])) * score.n_expected for score in written) / items
+            for name in (STATISTICS.values() if items else ())
+        },
+    }
 
 
 def _main(scores: Sequence[Score]) -> Score:

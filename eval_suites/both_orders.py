@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 
-from eval_suites.alpaca import annotate
 from eval_suites.alpaca_files import Row, preference
+from eval_suites.alpaca_judge import annotate
 from eval_suites.judge import Judge
-from results.digest import digest
-from results.rows import Item, Score
-
-REVERSED = "preference_reversed"
-_DRAW = 1.5
+from eval_suites.order_consistency import REVERSED
 
 
 def annotate_both_orders(
@@ -29,33 +25,6 @@ def annotate_both_orders(
     return [_combined(row, exchanged[row["instruction"]]) for row in drawn]
 
 
-def order_consistency(annotations: Sequence[Row]) -> tuple[Score, list[Item]]:
-    """The share of pairs, in percent, of which the judge prefers the same side (or neither) in both orders.
-
-    Pairs of equal texts, about which it is not asked, are none of them; a pair without both preferences makes the
-    score incomplete. Raises KeyError for rows that were not judged in both orders.
-    """
-    asked = [row for row in annotations if row["output_1"] != row["output_2"]]
-    items = [
-        Item(suite="alpaca_eval", metric="order_consistency", item=digest(row["instruction"])[:16], value=_agrees(row))
-        for row in asked
-    ]
-    values = [item.value for item in items if item.value is not None]
-    score = Score(
-        suite="alpaca_eval",
-        metric="order_consistency",
-        value=sum(values) / len(values) if values else None,
-        n_expected=len(items),
-        n_scored=len(values),
-        detail={
-            "unit": "percent",
-            "aggregate": "mean",
-            "annotators": sorted({str(row["annotator"]) for row in annotations if row.get("annotator")}),
-        },
-    )
-    return score, items
-
-
 def _combined(row: Row, exchanged: Row) -> Row:
     first, second = row["preference"], _of_the_model(preference(exchanged))
     return {
@@ -69,14 +38,3 @@ def _combined(row: Row, exchanged: Row) -> Row:
 
 def _of_the_model(preference_of_the_baseline: float | None) -> float | None:
     return None if preference_of_the_baseline is None else 3 - preference_of_the_baseline
-
-
-def _agrees(row: Row) -> float | None:
-    both = (row["preference_as_drawn"], row[REVERSED])
-    if None in both:
-        return None
-    return 100.0 * (_side(both[0]) == _side(both[1]))
-
-
-def _side(value: float) -> int:
-    return (value > _DRAW) - (value < _DRAW)

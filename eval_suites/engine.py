@@ -32,7 +32,7 @@ class Completion:
 
     ids:      every generated token, the EOS that ended it included
     text:     the ids decoded, special tokens left out
-    finished: whether it ended with EOS; if not, it was cut at `max_new_tokens`
+    finished: whether it ended with EOS; if not, it was cut at its `answer_limit`
     logprobs: natural log-prob of each of the ids under the model as it is (temperature 1, the whole vocabulary),
               whatever the temperature and top_p that it was drawn with; computed in float32 from the model's logits
     """
@@ -79,11 +79,10 @@ class Engine(Protocol):
         ...
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
-        """One completion a prompt, in the order of the prompts.
+        """One completion a prompt, in the order of the prompts, each of at most `answer_limit` tokens.
 
         A sampled answer depends on its prompt, how often the same prompt came before it in `prompts`, and the seed: n
-        samples of a prompt are n repeats of it. Raises UserError for an empty prompt, or one that leaves no room for
-        `max_new_tokens` in the context.
+        samples of a prompt are n repeats of it. Raises UserError for an empty prompt, or one that fills the context.
         """
         ...
 
@@ -104,14 +103,27 @@ class Engine(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def check_prompts(prompts: Sequence[Sequence[int]], max_new_tokens: int, context: int) -> None:
+def answer_limit(prompt: Sequence[int], sampling: Sampling, context: int) -> int:
+    """The most tokens that an answer to the prompt may have: as many as are asked for, or as the context leaves.
+
+    So a model is asked whose context is no longer than the answers that a benchmark allows (Qwen2.5-Math's 4,096, as
+    many as DFT asks for). 0 or less where the prompt fills the context.
+    """
+    return min(sampling.max_new_tokens, context - len(prompt))
+
+
+def is_shortened(prompt: Sequence[int], sampling: Sampling, context: int) -> bool:
+    """Whether the context leaves an answer less room than was asked for: suites count it beside their scores."""
+    return answer_limit(prompt, sampling, context) < sampling.max_new_tokens
+
+
+def check_prompts(prompts: Sequence[Sequence[int]], context: int) -> None:
     """Raises UserError as Engine.generate says."""
-    room = context - max_new_tokens
     for index, prompt in enumerate(prompts):
-        if not 0 < len(prompt) <= room:
+        if not 0 < len(prompt) < context:
             raise UserError(
-                f"prompt {index} has {len(prompt)} tokens: between 1 and {room} fit beside max_new_tokens="
-                f"{max_new_tokens} in the model's context of {context}"
+                f"prompt {index} has {len(prompt)} tokens: between 1 and {context - 1} leave room for an answer in the "
+                f"model's context of {context}"
             )
 
 
@@ -127,15 +139,20 @@ def check_requests(requests: Sequence[ScoreRequest], context: int) -> None:
             )
 
 
+def repeats_of(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """How often each prompt came before it: n samples of a prompt are told apart by it."""
+    seen: Counter[tuple[int, ...]] = Counter()
+    repeats = []
+    for prompt in map(tuple, prompts):
+        repeats.append(seen[prompt])
+        seen[prompt] += 1
+    return repeats
+
+
 def seeds_of(prompts: Sequence[Sequence[int]], seed: int) -> list[int]:
     """A seed of 60 bits for each prompt, from its tokens and how often it came before: repeats of a prompt differ."""
-    seen: Counter[tuple[int, ...]] = Counter()
-    seeds = []
-    for prompt in prompts:
-        ids = tuple(prompt)
-        seeds.append(int(digest([seed, seen[ids], ids])[:15], 16))
-        seen[ids] += 1
-    return seeds
+    counted = zip(repeats_of(prompts), prompts, strict=True)
+    return [int(digest([seed, repeat, tuple(prompt)])[:15], 16) for repeat, prompt in counted]
 
 
 def input_groups(requests: Sequence[ScoreRequest]) -> dict[tuple[int, ...], list[int]]:

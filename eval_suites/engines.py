@@ -2,13 +2,15 @@
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eval_suites.checkpoint import Precision
 from eval_suites.engine import Engine
-from eval_suites.vllm_engine import Room, VllmProcess, room_for
+from eval_suites.vllm_adapters import Room, room_for
+from eval_suites.vllm_engine import VllmProcess
+from results.digest import Json
 from results.errors import UserError
 
 
@@ -21,15 +23,34 @@ class EngineSpec(BaseModel):
     precision: Precision = "float32"
     tensor_parallel: Annotated[int, Field(gt=0)] = 1
 
+    @model_validator(mode="after")
+    def _only_vllm_divides_a_model(self) -> Self:
+        if self.kind != "vllm" and self.tensor_parallel > 1:
+            raise ValueError("'tensor_parallel' is for kind: vllm; a Hugging Face engine runs on one device")
+        return self
+
+    @property
+    def identity(self) -> dict[str, Json]:
+        """What stands of it beside a score: its name, the versions of what computes, and the precision."""
+        versions: dict[str, Json] = {name: version(name) for name in self.libraries}
+        return {
+            "name": self.kind,
+            "versions": versions,
+            "dtype": self.precision,
+            "tensor_parallel": self.tensor_parallel,
+        }
+
     @property
     def libraries(self) -> tuple[str, ...]:
         """Distributions whose version is part of a result. Raises UserError where the engine is not installed."""
-        return ("torch", "transformers", *((_vllm_distribution(),) if self.kind == "vllm" else ()))
+        return ("tokenizers", "torch", "transformers", *((_vllm_distribution(),) if self.kind == "vllm" else ()))
 
 
 class Placement(BaseModel):
-    """How an engine sits on its machine, which is no part of what it answers.
+    """How an engine sits on its machine, which is no part of what is asked of it.
 
+    Like the machine itself it may change how sums are rounded, and an answer where two tokens are as likely; so what an
+    answer was made with stands in its stage's log, and not in its identity.
     batch_size is of a HuggingFaceEngine, the others are of a VllmProcess; see there.
     """
 
@@ -59,8 +80,6 @@ def open_engine(
     if spec.kind == "vllm":
         process = open_vllm(spec, checkpoint, room_for(adapter) if adapter else None, device, placement)
         return process.engine(adapter, owner=True)
-    if spec.tensor_parallel > 1:
-        raise UserError("engine: tensor_parallel is for kind: vllm; a Hugging Face engine runs on one device")
     from eval_suites.huggingface import HuggingFaceEngine
 
     return HuggingFaceEngine(

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from eval_suites.engine import Completion, Engine, Sampling
+from eval_suites.engine import Completion, Engine, Sampling, repeats_of
 from results.digest import Json, digest
 
 Report = Callable[[int, int], None]  # answers that are there, of how many
@@ -53,13 +53,7 @@ def generate_resumably(
 def _keys(prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[str]:
     """What each answer belongs to: prompt, number among its repeats, and sampling."""
     how: Json = sampling.model_dump(mode="json")
-    repeats: dict[tuple[int, ...], int] = {}
-    keys = []
-    for prompt in prompts:
-        ids = tuple(prompt)
-        repeats[ids] = repeats.get(ids, -1) + 1
-        keys.append(digest([how, repeats[ids], ids]))
-    return keys
+    return [digest([how, repeat, tuple(prompt)]) for repeat, prompt in zip(repeats_of(prompts), prompts, strict=True)]
 
 
 def _chunks(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:

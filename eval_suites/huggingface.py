@@ -1,7 +1,7 @@
 """The engine on Hugging Face models: for small ones, and the reference for the faster engines."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +11,7 @@ from eval_suites.engine import (
     Continuation,
     Sampling,
     ScoreRequest,
+    answer_limit,
     check_prompts,
     check_requests,
     input_groups,
@@ -47,15 +48,17 @@ class HuggingFaceEngine:
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
         """See Engine. A sampled answer does not depend on the rows beside it in a batch."""
-        check_prompts(prompts, sampling.max_new_tokens, self.context)
+        check_prompts(prompts, self.context)
         seeds = seeds_of(prompts, sampling.seed)
+        limits = [answer_limit(prompt, sampling, self.context) for prompt in prompts]
         # The longest first: a batch that is too large for the memory fails at once.
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         answers: dict[int, Completion] = {}
-        for start in range(0, len(order), self._batch_size):
-            rows = order[start : start + self._batch_size]
-            batch = self._generate_batch([prompts[i] for i in rows], [seeds[i] for i in rows], sampling)
-            answers.update(zip(rows, batch, strict=True))
+        for limit, group in groupby(order, key=limits.__getitem__):
+            # One limit a batch: a row that went on beside others' longer answers would leave the model's context.
+            while rows := list(islice(group, self._batch_size)):
+                batch = self._generate_batch([prompts[i] for i in rows], [seeds[i] for i in rows], sampling, limit)
+                answers.update(zip(rows, batch, strict=True))
         return [answers[i] for i in range(len(prompts))]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Continuation]:
@@ -87,7 +90,9 @@ class HuggingFaceEngine:
             raise RuntimeError("the engine is closed")
         return self._loaded
 
-    def _generate_batch(self, prompts: list[Sequence[int]], seeds: list[int], sampling: Sampling) -> list[Completion]:
+    def _generate_batch(
+        self, prompts: list[Sequence[int]], seeds: list[int], sampling: Sampling, limit: int
+    ) -> list[Completion]:
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
 
@@ -101,7 +106,7 @@ class HuggingFaceEngine:
                 input_ids=ids,
                 attention_mask=mask,
                 generation_config=GenerationConfig(
-                    max_new_tokens=sampling.max_new_tokens,
+                    max_new_tokens=limit,
                     do_sample=False,
                     eos_token_id=list(eos_ids),
                     pad_token_id=eos_ids[0],

@@ -9,19 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from eval_suites.answer_store import Answer, AnswerStore
+from eval_suites.answer_store import AnswerStore
 from eval_suites.judge_endpoint import Endpoint, PassingError
-from eval_suites.judge_reply import lacks_logprobs
+from eval_suites.judge_questions import Conversation, Request, Requests, lacks, question_of, stored_answers
+from eval_suites.judge_reply import Answer
 from eval_suites.judge_spec import JudgeIdentity, JudgeSpec, key_of
 from eval_suites.spending import Cap, Meter, Payment
-from results.digest import Json, canonical_json, digest
+from results.digest import canonical_json, digest
 from results.errors import UserError
-from trainers.records import Message
 
 __all__ = ["Conversation", "Judge", "JudgeCounts", "JudgeIdentity", "JudgeSpec", "key_of"]
 
-Conversation = Sequence[Message]
-EMPTY_AT_FIRST = 3  # answers without text, before any with text, after which a judge is not asked on
+USELESS_AT_FIRST = 3  # replies to different questions, before any that can be used, after which none is asked more
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,20 @@ class JudgeCounts:
     completion_tokens: int = 0
     uncounted: int = 0
     passing: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the answers are that a Judge returned, whoever got them and when.
+
+    reported:         how many there are of each model and fingerprint that the endpoint reported
+    without_logprobs: those that came without the log-probs that were asked for
+    refusals:         those in which the endpoint refused to answer
+    """
+
+    reported: Mapping[tuple[str, str | None], int]
+    without_logprobs: int
+    refusals: int
 
 
 class Judge:
@@ -68,7 +81,8 @@ class Judge:
         self._meter = Meter(self._store.spent, spec.prices, cap, self._store.token_rates(spec.model) if cap else None)
         self._counts = JudgeCounts()
         self._proved = False
-        self._given: dict[str, str] = {}
+        self._given: dict[str, Answer] = {}
+        self._failed: dict[str, PassingError] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -88,9 +102,15 @@ class Judge:
         return self._counts
 
     @property
-    def models(self) -> list[str]:
-        """The names under which the endpoint gave the answers that this Judge returned."""
-        return sorted(set(self._given.values()))
+    def tally(self) -> Tally:
+        """What the answers are that were returned so far."""
+        given = self._given.values()
+        reported = Counter((answer.model, answer.fingerprint) for answer in given)
+        return Tally(
+            dict(sorted(reported.items(), key=str)),
+            sum(lacks(self.spec, answer) for answer in given),
+            sum(answer.refused for answer in given),
+        )
 
     @property
     def period(self) -> tuple[str, str] | None:
@@ -100,36 +120,67 @@ class Judge:
     def ask(self, conversations: Sequence[Conversation]) -> list[Answer | None]:
         """One answer a conversation, in order; None where every attempt met a passing error (counted as a failure).
 
-        Raises UserError at once for an error that will not pass, where the endpoint does not answer the very first
-        conversation, and where the cap is reached. Answers that have arrived by then are in the store.
+        Raises UserError at once for an error that will not pass, where nothing replies to the very first conversation
+        or nothing that can be used to the first USELESS_AT_FIRST, where the endpoint reports another version than the
+        one that is wanted, and where the cap is reached. Answers that have arrived by then are in the store.
         """
-        requests = {digest(request): request for request in (request_of(self.spec, each) for each in conversations)}
-        answers: dict[str, Answer | None] = {**self._store.read(requests)}
+        asked = [question_of(self.spec, conversation) for conversation in conversations]
+        requests = dict(asked)
+        answers: dict[str, Answer | None] = {**stored_answers(self._store, self.spec, requests)}
+        if self.spec.version is not None:
+            self._store.share({key: digest(requests[key]) for key in answers})
         self._count(from_store=len(answers))
         waiting = [key for key in requests if key not in answers]
-        empty = 0
-        while waiting and not self._proved:
-            # One before the rest: a wrong address, key or model name must not cost a thousand attempts.
-            first = waiting.pop(0)
-            found = answers[first] = self._answer(first, requests[first], threading.Event())
-            if found is None:
+        for key, answer in self._prove(waiting, requests):
+            answers[key] = answer
+        for key, answer in self._answer_all({key: requests[key] for key in waiting if key not in answers}):
+            answers[key] = answer
+            self._report(len(answers), len(requests))
+        self._given |= {key: answer for key, answer in answers.items() if answer is not None}
+        return [answers[key] for key, _ in asked]
+
+    def _prove(self, waiting: Sequence[str], requests: Requests) -> Iterable[tuple[str, Answer | None]]:
+        """Asks one question after the other until an answer can be used.
+
+        A wrong address, key or model name must not cost a thousand attempts. But where something replies, a fault may
+        be one question's own.
+        """
+        useless, last = 0, None
+        for key in waiting:
+            if self._proved:
+                return
+            if useless == USELESS_AT_FIRST:
+                raise self._useless(useless, last)
+            answer = self._answer(key, requests[key], threading.Event())
+            if answer is None and not self._failed[key].replied:
                 raise UserError(
                     f"judge {self.spec.model!r} at {self.host} did not answer in {self.spec.max_attempts} attempts "
                     f"({self._met()}): is it up, and is base_url right?"
                 )
-            empty += not found.text
-            if empty == EMPTY_AT_FIRST:
-                raise UserError(
-                    f"judge {self.spec.model!r} at {self.host} gave {empty} empty answers and no other: a model that "
-                    f"thinks before it answers needs more than max_tokens={self.spec.max_tokens}"
-                )
-        for key, answer in self._answer_all({key: requests[key] for key in waiting}):
-            answers[key] = answer
-            self._report(len(answers), len(requests))
-        self._given |= {key: answer.model for key, answer in answers.items() if answer is not None}
-        return [answers[digest(request_of(self.spec, conversation))] for conversation in conversations]
+            if answer is None or not self._is_useful(answer):
+                last, useless = answer, useless + 1
+            yield key, answer
 
-    def _answer_all(self, requests: dict[str, dict[str, Json]]) -> Iterable[tuple[str, Answer | None]]:
+    def _useless(self, n: int, last: Answer | None) -> UserError:
+        """Why a judge is asked no more after its first replies, of which `last` is the last."""
+        who = f"judge {self.spec.model!r} at {self.host}"
+        if last is None:
+            return UserError(
+                f"{who} did not answer {n} questions in {self.spec.max_attempts} attempts each ({self._met()}): is it "
+                "up, and is base_url right (it usually ends in /v1)?"
+            )
+        if not last.text:
+            return UserError(
+                f"{who} gave {n} answers that cannot be used and no other, the last of them empty: a model that thinks "
+                f"before it answers needs more than max_tokens={self.spec.max_tokens}; every answer that came is kept"
+            )
+        return UserError(
+            f"{who} gives no token log-probs, and top_logprobs asks for {self.spec.top_logprobs}: choose a judge that "
+            "does; every answer that came is kept, and where this judge has been put right ask_again: true has those "
+            "that lack them asked, and paid, once more"
+        )
+
+    def _answer_all(self, requests: Requests) -> Iterable[tuple[str, Answer | None]]:
         stop = threading.Event()
         with ThreadPoolExecutor(self.spec.concurrency, thread_name_prefix="judge") as pool:
             waiting = {pool.submit(self._answer, key, request, stop): key for key, request in requests.items()}
@@ -141,13 +192,13 @@ class Judge:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _answer(self, key: str, request: dict[str, Json], stop: threading.Event) -> Answer | None:
+    def _answer(self, key: str, request: Request, stop: threading.Event) -> Answer | None:
         """The answer to one request; None where every attempt failed, or `stop` was set before it came."""
         with self._store.claim(key, stop) as held:
             if not held:
                 return None
-            if kept := self._store.read([key]):  # another process got it since this one looked
-                self._count(from_store=1)
+            if kept := stored_answers(self._store, self.spec, {key: request}):
+                self._count(from_store=1)  # another process got it since this one looked
                 return kept[key]
             try:
                 with self._meter.admit(len(canonical_json(request)), self.spec.max_tokens):
@@ -156,54 +207,57 @@ class Judge:
                 stop.set()
                 raise
 
-    def _attempt(self, key: str, request: dict[str, Json], stop: threading.Event) -> Answer | None:
+    def _attempt(self, key: str, request: Request, stop: threading.Event) -> Answer | None:
         for attempt in range(self.spec.max_attempts):
             if stop.is_set():
                 return None
             self._count(requests=1)
             try:
-                return self._keep(key, request, self._endpoint.post(request))
+                answer, body = self._endpoint.post(request)
             except PassingError as error:
                 self._count_passing(error.name)
-                if error.paid:
-                    self._store.pay(key, self._payment(request, None))
-                    self._prove_not(error)
+                self._failed[key] = error
+                if error.body is not None:
+                    self._store.pay(key, self._payment(request, None), error.body)
+                if error.is_page and not self._proved:
+                    raise UserError(
+                        f"judge {self.spec.model!r} at {self.host} answered with a web page, which is not a chat "
+                        "completion: is base_url right (it usually ends in /v1)?"
+                    ) from None
                 if attempt + 1 < self.spec.max_attempts:
                     stop.wait(self._pause(attempt, error.wait))
+            else:
+                return self._keep(key, request, answer, body)
         self._count(failures=1)
         return None
 
-    def _keep(self, key: str, request: dict[str, Json], answer: Answer) -> Answer:
-        payment = self._payment(request, answer)
-        if self.spec.top_logprobs is not None and lacks_logprobs(answer, self.spec.top_logprobs):
-            self._store.pay(key, payment)
+    def _keep(self, key: str, request: Request, answer: Answer, body: bytes) -> Answer:
+        payment, text = self._payment(request, answer), canonical_json(request)
+        if not answer.is_of(self.spec.version):
+            self._store.keep(digest(request), text, answer, payment, body=body)
             raise UserError(
-                f"judge {self.spec.model!r} at {self.host} gives no token log-probs, and top_logprobs asks "
-                f"for {self.spec.top_logprobs}: choose a judge that does"
+                f"judge {self.spec.model!r} at {self.host} answers as {answer.version!r}, and version asks for "
+                f"{self.spec.version!r}: ask an endpoint that has it, or write the other version, which is another "
+                "judge, into the profile; every answer that came is kept"
             )
-        kept = self._store.keep(key, canonical_json(request), answer, payment)
+        kept = self._store.keep(key, text, answer, payment, body=body, instead=self.spec.ask_again)
         self._count(
             answered=1,
             prompt_tokens=answer.prompt_tokens or 0,
             completion_tokens=answer.completion_tokens or 0,
             uncounted=int(None in (answer.prompt_tokens, answer.completion_tokens)),
         )
-        self._proved = self._proved or bool(answer.text)
+        self._proved = self._proved or self._is_useful(answer)
         return kept
 
-    def _payment(self, request: dict[str, Json], answer: Answer | None) -> Payment:
+    def _is_useful(self, answer: Answer) -> bool:
+        return bool(answer.text) and not lacks(self.spec, answer)
+
+    def _payment(self, request: Request, answer: Answer | None) -> Payment:
         """What a reply cost; of one that could not be read (None), as far as can be told."""
         read, written = (answer.prompt_tokens, answer.completion_tokens) if answer else (None, None)
         usd = self._meter.usd(len(canonical_json(request)), read, written, self.spec.max_tokens)
         return Payment(self.spec.model, read, written, usd)
-
-    def _prove_not(self, error: PassingError) -> None:
-        """Raises UserError for a reply that is no completion from an endpoint that has never sent one."""
-        if not self._proved:
-            raise UserError(
-                f"judge {self.spec.model!r} at {self.host} answered with something that is not a chat completion: "
-                "is base_url right (it usually ends in /v1)?"
-            ) from None
 
     def _pause(self, attempt: int, hint: float) -> float:
         """Seconds to the next attempt: doubling with jitter, no less than the server asked for, up to the limit."""
@@ -222,9 +276,3 @@ class Judge:
     def _count_passing(self, name: str) -> None:
         with self._lock:
             self._counts = replace(self._counts, passing=Counter(self._counts.passing) + Counter([name]))
-
-
-def request_of(spec: JudgeIdentity, conversation: Conversation) -> dict[str, Json]:
-    """What is sent to a judge for a conversation; its digest is what the answer is kept under."""
-    messages: list[Json] = [message.model_dump() for message in conversation]
-    return {"model": spec.model, "messages": messages, **spec.parameters}

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from eval_suites.answer_store import Answer
-from eval_suites.judge_reply import read_reply
+from eval_suites.judge_reply import Answer, read_reply
 from eval_suites.judge_spec import JudgeSpec, key_of
 from results.errors import UserError
 
@@ -20,15 +19,22 @@ PASSING = frozenset({408, 409, 425, 429})
 class PassingError(Exception):
     """A request that brought nothing, and may bring something when it is made again.
 
-    wait: seconds that the server asked to wait, 0 where it did not say
-    paid: whether the endpoint answered, so that the reply was paid all the same
+    wait:    seconds that the server asked to wait, 0 where it did not say
+    body:    what came in place of a chat completion, and was paid all the same; None where the server said no
+    replied: whether anything came at all
     """
 
-    def __init__(self, name: str, wait: float = 0.0, paid: bool = False) -> None:
+    def __init__(self, name: str, wait: float = 0.0, body: bytes | None = None, *, replied: bool = True) -> None:
         super().__init__(name)
         self.name = name
         self.wait = wait
-        self.paid = paid
+        self.body = body
+        self.replied = replied
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a web page came: what stands at a wrong address, or before one must log in."""
+        return self.body is not None and self.body.lstrip().startswith(b"<")
 
 
 class Endpoint:
@@ -43,25 +49,28 @@ class Endpoint:
         """Closes the connections."""
         self._client.close()
 
-    def post(self, request: dict[str, Any]) -> Answer:
-        """Makes one request. Raises PassingError for what may pass, UserError for what will not."""
+    def post(self, request: dict[str, Any]) -> tuple[Answer, bytes]:
+        """Makes one request; gives the answer, and the body that it was read from.
+
+        Raises PassingError for what may pass, UserError for what will not.
+        """
         import openai
 
         try:
             # Raw, because the client takes whatever JSON comes for a completion, and raises its own for what is none.
             reply = self._client.chat.completions.with_raw_response.create(**request)
         except openai.APITimeoutError:
-            raise PassingError("timed out") from None
+            raise PassingError("timed out", replied=False) from None
         except openai.APIConnectionError:
-            raise PassingError("connection lost") from None
+            raise PassingError("connection lost", replied=False) from None
         except openai.APIStatusError as error:
             if _passes(error):
                 raise PassingError(f"HTTP {error.status_code}", _retry_after(error)) from None
             raise self._permanent(error) from None
         try:
-            return read_reply(reply.content)
+            return read_reply(reply.content), reply.content
         except ValueError:
-            raise PassingError("no chat completion", paid=True) from None
+            raise PassingError("no chat completion", body=reply.content) from None
 
     def _permanent(self, error: "openai.APIStatusError") -> UserError:
         body = error.body

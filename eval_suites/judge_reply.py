@@ -1,14 +1,43 @@
 """A chat completion as an endpoint sent it: checked in all that is read here, and in nothing else."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from eval_suites.answer_store import Answer
-
-REPLY_PARSER = 2  # rises when another answer is read out of the same reply
+REPLY_PARSER = 3  # rises when another answer is read out of the same reply
 
 _Tokens = Annotated[int, Field(ge=0)]
+
+
+class Answer(BaseModel):
+    """One answer as the endpoint gave it.
+
+    logprobs:    the endpoint's own record ({"content": [{"token", "logprob", "top_logprobs"}]}), None without one
+    model:       the name that the endpoint reports, which may be more exact than the one asked for
+    fingerprint: what it reports of itself beside that (OpenAI's system_fingerprint), None where it does not
+    refused:     whether the text is the endpoint's refusal, in place of an answer
+    tokens:      None where the endpoint did not count them
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    finish_reason: str | None
+    logprobs: dict[str, Any] | None
+    model: str
+    fingerprint: str | None = None
+    refused: bool = False
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+    @property
+    def version(self) -> str:
+        """All that the endpoint reports of who answered."""
+        return f"{self.model} {self.fingerprint}" if self.fingerprint else self.model
+
+    def is_of(self, version: str | None) -> bool:
+        """Whether it is of this version: the reported model, alone or with its fingerprint; None is any."""
+        return version in (None, self.model, self.version)
 
 
 class _Token(BaseModel):
@@ -46,6 +75,7 @@ class _Usage(BaseModel):
 
 class _Completion(BaseModel):
     model: str
+    system_fingerprint: str | None = None
     choices: Annotated[tuple[_Choice, ...], Field(min_length=1)]
     usage: _Usage | None = None
 
@@ -59,6 +89,8 @@ def read_reply(body: bytes) -> Answer:
         finish_reason=choice.finish_reason,
         logprobs=choice.logprobs.model_dump(mode="json") if choice.logprobs else None,
         model=reply.model,
+        fingerprint=reply.system_fingerprint or None,
+        refused=bool(choice.message.refusal and not choice.message.content),
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
     )
@@ -68,10 +100,9 @@ def lacks_logprobs(answer: Answer, top: int) -> bool:
     """Whether an answer came without log-probs, or without the `top` likeliest tokens of a position.
 
     An answer without text (empty, or held back by the endpoint's own filter) has no tokens, and so lacks nothing; nor
-    does a refusal, whose tokens stand elsewhere.
+    does a refusal, whose tokens would stand elsewhere.
     """
-    logprobs = answer.logprobs or {}
-    positions = logprobs.get("content") or ()
+    positions = (answer.logprobs or {}).get("content") or ()
     if not positions:
-        return bool(answer.text) and answer.finish_reason != "content_filter" and not logprobs.get("refusal")
+        return bool(answer.text) and answer.finish_reason != "content_filter" and not answer.refused
     return top > 0 and not all(position["top_logprobs"] for position in positions)

@@ -19,11 +19,16 @@ class JudgeIdentity(BaseModel):
     """Who judges and what is asked of it. The defaults ask as AlpacaEval 2's weighted judge is asked.
 
     Judgments of equal identities are comparable, and one stands for the other.
+
+    version: what the endpoint has to report of itself: its model, or its model and fingerprint with a space between.
+        An answer of another version is none of this judge's. None takes whatever the endpoint reports; what it
+        reported is then counted, and stands beside every score
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
+    version: str | None = None
     max_tokens: _Count = 1
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = 5
@@ -42,6 +47,7 @@ class JudgeSpec(JudgeIdentity):
 
     base_url:    None leaves it to the client (its environment variable, else the public service)
     api_key_env: the environment variable that holds the key; None where the endpoint wants no key
+    ask_again:   whether answers that came without the log-probs that were asked for are asked, and paid, once more
     usd_per_million_input, usd_per_million_output: dollars for a million tokens read and written; 0 is a price too
     """
 
@@ -52,6 +58,7 @@ class JudgeSpec(JudgeIdentity):
     max_attempts: _Count = 6
     first_wait_seconds: _Seconds = 1.0
     longest_wait_seconds: _Seconds = 60.0
+    ask_again: bool = False
     usd_per_million_input: _Price | None = None
     usd_per_million_output: _Price | None = None
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval_suites.alpaca_files import Row, by_instruction, preference, read_annotations
 from eval_suites.alpaca_official import ANNOTATOR, BASELINE, departures
+from eval_suites.judge_record import JudgeRecord
 from eval_suites.length_controlled_glm import (
     Array,
     Outcomes,
@@ -29,6 +30,7 @@ from eval_suites.length_controlled_glm import (
 )
 from results.digest import digest
 from results.errors import UserError
+from results.installed import check_installed
 from results.rows import Finite, Score
 
 METRIC = "length_controlled_refit"
@@ -92,6 +94,7 @@ def refit(files: Mapping[str, Path]) -> DifficultyTable:
     (Files do not always hold that name.) A model whose answers hardly depend on the instruction is set aside: its wins
     say nothing of difficulty. Raises UserError for files that are not what they should be, and for too few models.
     """
+    check_installed({"alpaca-eval": "the board of published rates"})
     published = board()
     models: dict[str, Outcomes] = {}
     answered: dict[str, str] = {}
@@ -133,7 +136,9 @@ def refit(files: Mapping[str, Path]) -> DifficultyTable:
     )
 
 
-def length_controlled_refit(annotations: Sequence[Row], n_expected: int, table: DifficultyTable) -> Score:
+def length_controlled_refit(
+    annotations: Sequence[Row], n_expected: int, table: DifficultyTable, record: JudgeRecord | None = None
+) -> Score:
     """The refitted rate in percent. Its standard error is that of resampled instructions; the method's own error, that
     of the table's models left out in turn, stands in `detail["method_error"]` and comes on top of it.
 
@@ -141,7 +146,7 @@ def length_controlled_refit(annotations: Sequence[Row], n_expected: int, table: 
     Without a row for every instruction the score has no value. Raises UserError for another judge, another baseline or
     other instructions.
     """
-    changes = departures(annotations)
+    changes = departures(annotations, record)
     complete = len(annotations) == n_expected
     if complete and changes:
         raise UserError(f"the difficulties are of {table.judge} against {table.baseline}, but {'; '.join(changes)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from eval_suites.engine import Engine, Sampling
+from eval_suites.engine import Engine, Sampling, is_shortened
 from eval_suites.generation import Report, generate_resumably
 from eval_suites.math_problems import Problem
 from trainers.chat import prompt_ids
@@ -49,13 +49,17 @@ class MathProtocol(BaseModel):
 
 
 class Sample(BaseModel):
-    """One answer. `tokens` counts the EOS that ended it (`finished`)."""
+    """One answer. `tokens` counts the EOS that ended it (`finished`); `shortened` says whether the context left it less
+
+    room than was asked for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     finished: bool
     tokens: int
+    shortened: bool = False
 
 
 class Answered(BaseModel):
@@ -90,11 +94,16 @@ def answer_problems(
             item=problem.item,
             answer=problem.answer,
             samples=tuple(
-                Sample(text=answer.text, finished=answer.finished, tokens=len(answer.ids))
+                Sample(
+                    text=answer.text,
+                    finished=answer.finished,
+                    tokens=len(answer.ids),
+                    shortened=is_shortened(prompt, protocol.sampling, engine.context),
+                )
                 for _, answer in zip(range(protocol.samples), answers, strict=False)
             ),
         )
-        for problem in problems
+        for problem, prompt in zip(problems, prompts, strict=True)
     ]
 
 

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from eval_suites.answered_by import STATISTICS, beside, summary
 from eval_suites.math_answers import Answered
 from eval_suites.math_checker import Checker, Verdict
 from results.digest import Json
 from results.rows import Item, Score
 
 SUITE = "math"  # of the average over benchmarks; each benchmark is a suite of its own name
+COUNTS = ("problems_not_scored", "samples_without_answer", "answers_shortened", "stopped_checks")  # of failures
 SHOWN = 80  # characters of an answer that an item keeps
 
 
@@ -22,6 +24,7 @@ class Outcome:
     finished: bool
     tokens: int
     characters: int
+    shortened: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def check_problem(checker: Checker, problem: Answered, samples: int) -> Checked:
         return Checked(problem.item, problem.answer, (), "the gold answer cannot be checked")
     verdicts = {text: checker.check(problem.answer, text) for text in {sample.text: None for sample in problem.samples}}
     outcomes = (
-        Outcome(verdicts[sample.text], sample.finished, sample.tokens, len(sample.text)) for sample in problem.samples
+        Outcome(verdicts[sample.text], sample.finished, sample.tokens, len(sample.text), sample.shortened)
+        for sample in problem.samples
     )
     return Checked(problem.item, problem.answer, tuple(outcomes))
 
@@ -82,10 +86,13 @@ def benchmark_scores(
     verdicts = [outcome.verdict for problem in scored for outcome in problem.outcomes]
     counts: dict[str, Json] = {
         "samples": samples,
+        "problems_not_scored": len(problems) - len(scored),
         "samples_without_answer": sum(map(_has_no_answer, verdicts)),
+        "answers_shortened": sum(outcome.shortened for problem in scored for outcome in problem.outcomes),
         "stopped_checks": sum(verdict.stopped for verdict in verdicts),
     }
-    scores, items = [], []
+    scores: list[Score] = []
+    items: list[Item] = []
     for name, unit, better, measure in _measures(samples):
         values = {problem.item: measure(problem.outcomes) for problem in scored}
         scores.append(
@@ -110,12 +117,13 @@ def benchmark_scores(
             )
             for problem in problems
         ]
-    return scores, items
+    return beside(scores, summary(scores)), items
 
 
 def average_scores(scores: Sequence[Score], samples: int) -> list[Score]:
     """The mean over benchmarks, which count alike, as in the paper's tables; problems of different benchmarks are
-    independent. It has a value where every benchmark has one."""
+    independent. It has a value where every benchmark has one. Its detail has what is the same in that of all, the sums
+    of their counts and the means of their statistics."""
     averages = []
     for name in averaged(samples):
         members = [score for score in scores if score.metric == name]
@@ -131,6 +139,7 @@ def average_scores(scores: Sequence[Score], samples: int) -> list[Score]:
                 n_expected=sum(member.n_expected for member in members),
                 n_scored=sum(member.n_scored for member in members),
                 detail={
+                    **_together([member.detail for member in members]),
                     "unit": "percent",
                     "aggregate": "mean over benchmarks",
                     "members": [member.suite for member in members],
@@ -138,6 +147,21 @@ def average_scores(scores: Sequence[Score], samples: int) -> list[Score]:
             )
         )
     return averages
+
+
+def _together(details: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """What stands beside an average over benchmarks, of what stands beside each."""
+    found: dict[str, Json] = {}
+    for name, first in details[0].items() if details else ():
+        values = [detail.get(name) for detail in details]
+        if name in STATISTICS.values():
+            numbers = [value for value in values if isinstance(value, float)]
+            found[name] = fmean(numbers) if len(numbers) == len(values) else None
+        elif name in COUNTS:
+            found[name] = sum(value for value in values if isinstance(value, int))
+        elif all(value == first for value in values):
+            found[name] = first
+    return found
 
 
 Measure = tuple[str, str, bool, Callable[[Sequence[Outcome]], float]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eval_suites.engine import Completion, Engine, Sampling
+from eval_suites.engine import Completion, Engine, Sampling, answer_limit, is_shortened
 from eval_suites.generation import Report, generate_resumably
 from eval_suites.mt_bench_files import Question
 from results.digest import Json, digest
@@ -47,10 +47,10 @@ class TurnSampling(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: int = 0
 
-    def within(self, category: str, room: int) -> Sampling:
-        """The sampling for a question of a category whose prompt leaves room for so many tokens."""
+    def of(self, category: str) -> Sampling:
+        """The sampling for a question of a category."""
         return Sampling(
-            max_new_tokens=min(self.max_new_tokens, room),
+            max_new_tokens=self.max_new_tokens,
             temperature=self.temperatures.get(category, self.other_temperature),
             top_p=self.top_p,
             seed=self.seed,
@@ -113,16 +113,17 @@ def _ask(
     prompts = [None if said is None else prompt_ids(tokenizer, said) for said in conversations]
     alike: dict[Sampling, list[int]] = {}
     for place, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
-        if prompt is not None and (room := engine.context - len(prompt)) > 0:
-            alike.setdefault(sampling.within(question.category, room), []).append(place)
+        how = sampling.of(question.category)
+        if prompt is not None and answer_limit(prompt, how, engine.context) > 0:
+            alike.setdefault(how, []).append(place)
     said = [_Said(None, shortened=False) for _ in questions]
     done = 0
     for how, places in alike.items():
         asked = [prompt for place in places if (prompt := prompts[place]) is not None]
         onward = partial(_onward, report, done, len(questions))
         completions = generate_resumably(engine, asked, how, log, onward)
-        for place, completion in zip(places, completions, strict=True):
-            said[place] = _Said(completion, shortened=how.max_new_tokens < sampling.max_new_tokens)
+        for place, prompt, completion in zip(places, asked, completions, strict=True):
+            said[place] = _Said(completion, shortened=is_shortened(prompt, how, engine.context))
         done += len(places)
     return said
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from eval_suites.answer_store import Answer
 from eval_suites.judge import Judge, JudgeSpec
+from eval_suites.judge_reply import Answer
 from eval_suites.mt_bench_files import TURNS, JudgePrompt, ModelAnswer, Question, Turn, check_answered
 from eval_suites.mt_bench_prompts import Turns, match_messages, prompt_name, rating_messages
 from eval_suites.mt_bench_verdicts import read_rating, read_verdict

@@ -12,8 +12,10 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal, NamedTuple
 
+from eval_suites.judge_record import JudgeRecord
 from eval_suites.mt_bench_files import TURNS, Match, Question, Turn
 from eval_suites.mt_bench_judge import game_winners
+from eval_suites.mt_bench_official import PAIRS, question_departures
 from eval_suites.mt_bench_scores import SUITE, item_name
 from results.digest import Json
 from results.errors import UserError
@@ -89,9 +91,15 @@ def replay(matches: Sequence[Match]) -> list[PairDisagreement]:
 
 
 def score_matches(
-    matches: Sequence[Match], questions: Sequence[Question], model: str, baseline: str
+    matches: Sequence[Match],
+    questions: Sequence[Question],
+    model: str,
+    baseline: str,
+    record: JudgeRecord | None = None,
 ) -> tuple[list[Score], list[Item]]:
     """`win_rate_adjusted`, `win_rate` and `loss_rate` of a model against a baseline, in percent, an item a turn.
+
+    record: how the judge was asked (judge.json); stored judgments name judge and prompts themselves
 
     Raises UserError where there is no match of the two, or more than one judge judged them.
     """
@@ -106,15 +114,21 @@ def score_matches(
             chosen.setdefault((match.question_id, match.turn), _read_again(match))
     results = {place: outcome(match, model) for place, match in chosen.items()}
     consistent = [match.g1_winner == match.g2_winner for place, match in chosen.items() if results[place] is not None]
+    consistency = 100 * fmean(consistent) if consistent else None
     detail: dict[str, Json] = {
-        "judge": judges[0],
+        "official": False,
+        "departures": [PAIRS, *question_departures(questions)],
+        **({"judge": judges[0]} if record is None else record.detail),
+        "prompts": sorted({match.judge[1] for match in chosen.values()}),
         "baseline": baseline,
+        "stored_errors": sum("error" in (match.g1_winner, match.g2_winner) for match in ours),
         "unreadable": sum(result is None for result in results.values()),
         "missing": len(places) - len(chosen),
         "duplicates": sum((match.question_id, match.turn) in places for match in ours) - len(chosen),
         "other_questions": sum((match.question_id, match.turn) not in places for match in ours),
         "other_models": len(matches) - len(ours),
-        "consistent_percent": 100 * fmean(consistent) if consistent else None,
+        "consistent_percent": consistency,
+        "order_instability": None if consistency is None else 100 - consistency,
         "disagreements": [list(row) for row in replay(matches) if matches[row.line - 1] in ours],
         "show_result": _show_result(ours, model, baseline),
     }

@@ -16,11 +16,12 @@ would print of the same file stands beside the average.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from eval_suites.mt_bench_files import TURNS, Question, Rating, Turn, read_questions, read_ratings
+from eval_suites.judge_record import JudgeRecord
+from eval_suites.mt_bench_files import TURNS, Question, Rating, Turn
+from eval_suites.mt_bench_official import departures
 from eval_suites.mt_bench_prompts import prompt_name
 from eval_suites.mt_bench_verdicts import read_rating
 from results.digest import Json
@@ -58,11 +59,17 @@ def replay(ratings: Sequence[Rating]) -> list[Disagreement]:
 
 
 def score_ratings(
-    ratings: Sequence[Rating], questions: Sequence[Question], model: str | None = None
+    ratings: Sequence[Rating],
+    questions: Sequence[Question],
+    model: str | None = None,
+    record: JudgeRecord | None = None,
 ) -> tuple[list[Score], list[Item]]:
     """`average`, `turn_1`, `turn_2` and one metric a category, in points of 1 to 10, with an item a question and turn.
 
-    model: whose ratings count; None where there are those of one model only
+    model:  whose ratings count; None where there are those of one model only
+    record: how the judge was asked (judge.json); stored ratings name judge and prompts themselves
+
+    Every score says who judged by which prompts, and in `official` and `departures` whether that is MT-Bench's own way.
     The standard errors are those of a mean of independent items. The two turns of a question are not quite that: the
     average's detail holds the standard error over questions as well.
     Raises UserError where the model is not there, or more than one judge rated it.
@@ -81,26 +88,33 @@ def score_ratings(
         for turn in TURNS
     }
     values = {place: value for place, (value, _) in outcomes.items()}
-    counts = Counter(why for _, why in outcomes.values())
+    changes = departures(questions, mine, record)
     detail: dict[str, Json] = {
-        "judge": judge,
-        "unreadable": counts["unreadable"],
-        "off_scale": counts["off scale"],
-        "missing": counts["missing"],
+        "official": not changes,
+        "departures": list(changes),
+        **({"judge": judge} if record is None else record.detail),
+        "prompts": sorted({rating.judge[1] for rating in chosen.values()}),
         "duplicates": sum(rating.question_id in asked for rating in mine) - len(chosen),
         "other_questions": sum(rating.question_id not in asked for rating in mine),
         "other_models": len(ratings) - len(mine),
+        "stored_minus_one": sum(rating.score == -1 for rating in mine),
         "loosely_written": sum(_is_loose(rating) for rating in chosen.values()),
         "other_prompts": sum(
             r.judge[1] != prompt_name("single", asked[r.question_id], r.turn) for r in chosen.values()
         ),
+    }
+    of_the_average: dict[str, Json] = {
         "disagreements": [list(row) for row in replay(ratings) if ratings[row.line - 1].model == name],
         "show_result": show_result(mine),
         "standard_error_by_question": _error_by_question(values),
     }
     metrics = _metrics(questions)
     scores = [
-        _score(metric, [values[place] for place in places], detail if metric == "average" else {})
+        _score(
+            metric,
+            [outcomes[place] for place in places],
+            {**detail, **of_the_average} if metric == "average" else detail,
+        )
         for metric, places in metrics.items()
     ]
     items = [
@@ -115,11 +129,6 @@ def score_ratings(
         for place in places
     ]
     return scores, items
-
-
-def score_stored(questions_path: Path, ratings_path: Path, model: str | None = None) -> tuple[list[Score], list[Item]]:
-    """score_ratings on upstream's files. Raises UserError as it and the readers do."""
-    return score_ratings(read_ratings(ratings_path), read_questions(questions_path), model)
 
 
 def show_result(ratings: Sequence[Rating]) -> dict[str, float | None]:
@@ -158,8 +167,10 @@ def _is_loose(rating: Rating) -> bool:
     return read is not None and not read.strict
 
 
-def _score(metric: str, outcomes: Sequence[float | None], detail: Mapping[str, Json]) -> Score:
-    values = [value for value in outcomes if value is not None]
+def _score(metric: str, outcomes: Sequence[tuple[float | None, str]], detail: Mapping[str, Json]) -> Score:
+    values = [value for value, _ in outcomes if value is not None]
+    became = Counter(why for _, why in outcomes)
+    lost: dict[str, Json] = {why.replace(" ", "_"): became[why] for why in ("unreadable", "off scale", "missing")}
     return Score(
         suite=SUITE,
         metric=metric,
@@ -167,7 +178,7 @@ def _score(metric: str, outcomes: Sequence[float | None], detail: Mapping[str, J
         standard_error=stdev(values) / sqrt(len(values)) if len(values) > 1 else None,
         n_expected=len(outcomes),
         n_scored=len(values),
-        detail={"unit": "points", "aggregate": "mean", **detail},
+        detail={"unit": "points", "aggregate": "mean", **lost, **detail},
     )
 
 

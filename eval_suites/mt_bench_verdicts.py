@@ -13,6 +13,8 @@ _RATING = re.compile(r"\[\[([0-9]+\.?[0-9]*)\]\]")
 _LOOSE_RATING = re.compile(r"\[([0-9]+\.?[0-9]*)\]")
 LOWEST, HIGHEST = 1, 10  # the scale that every prompt names
 
+PARSER = 1  # rises when another rating or verdict is read out of the same text
+
 Verdict = Literal["A", "B", "tie"]
 _VERDICTS: dict[str, Verdict] = {"[[A]]": "A", "[[B]]": "B", "[[C]]": "tie"}
 

@@ -4,6 +4,7 @@ Only the modules open_llm* know lm-eval. What is asked stands in open_llm_boards
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from eval_suites.board_averages import board_averages
 from eval_suites.board_rows import Asked, group_averages, task_rows
 from eval_suites.engine import Engine
 from eval_suites.open_llm_boards import find_board
+from eval_suites.open_llm_hub import Revisions
 from eval_suites.open_llm_model import Record, Report, engine_model, replay_model
 from eval_suites.open_llm_process import offline
 from eval_suites.open_llm_run import run_tasks
@@ -33,15 +35,18 @@ def evaluate_boards(
     *,
     tasks: Path | None = None,
     data: Path | None = None,
+    revisions: Revisions | None = None,
     limit: int | None = None,
     chat: bool | None = None,
     log: Path | None = None,
     report: Report = lambda done, total: None,
 ) -> tuple[list[Score], list[Item]]:
-    """Scores a model on boards (open_llm_v1, open_llm_v2), groups of lm-eval's or single tasks, without network.
+    """Scores a model on boards (open_llm_v1, open_llm_v2), groups of lm-eval's or single tasks.
 
     tasks: a folder of lm-eval YAML tasks, looked up before lm-eval's own
-    data:  a folder of the boards' files as their authors distribute them (see open_llm_files); None: the hub's cache
+    data:  a folder of the boards' files as their authors distribute them (see open_llm_files); None: the hub's
+    revisions: sets of the hub and their commits, at which they are loaded; without it the network is not asked, and
+           the hub's cache gives what it has
     limit: the first so many items of each task
     chat:  whether all is asked through the chat template (earlier examples as turns), in place of what the boards and
            tasks say: version 1 and tasks in general are not, version 2 and tasks with `metadata: {chat: true}` are
@@ -50,12 +55,14 @@ def evaluate_boards(
     A task gives a Score for each metric: shares (acc, acc_norm, exact_match …) in percent with the standard error
     over its items, anything else in its own unit, and an Item for each document. Averages: see board_averages.
     Folders of the same files are read once a process.
-    Raises UserError for an unknown name, and for data that are not on this machine.
+    Raises UserError for an unknown name, and for data that cannot be had, or not at their commits.
     """
+    own = None if tasks is None else Folder.read(tasks, "lm-eval tasks")
+    files = None if data is None else Folder.read(data, "the boards' files")
+    at = tuple(sorted((revisions or {}).items()))
+    with quiet(), nullcontext() if at else offline():
+        loaded = load_tasks(tuple(groups), own, files, at)
     with quiet(), offline():
-        own = None if tasks is None else Folder.read(tasks, "lm-eval tasks")
-        files = None if data is None else Folder.read(data, "the boards' files")
-        loaded = load_tasks(tuple(groups), own, files)
         through_chat = {name for name, task in loaded.tasks.items() if _is_chat(name, task, groups, chat)}
         record = Record()
         model = engine_model(engine, tokenizer, record, log=log, report=report)

@@ -13,7 +13,7 @@ Every file but a Parquet one may be gzipped.
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,20 @@ def read_splits(folder: Path, task: str) -> dict[str, Rows]:
     files, read = _layout(task)
     places = {split: _first(folder, names) for split, names in files.items()}
     return {split: list(read(place)) for split, place in places.items() if place is not None}
+
+
+def check_board(folder: Path, name: str, tasks: Iterable[str]) -> None:
+    """Reads all that the folder has of a board's tasks. Raises UserError as read_splits, and where it has nothing."""
+    if not [task for task in tasks if read_splits(folder, task)]:
+        raise nothing_there(folder, name)
+
+
+def nothing_there(folder: Path | None, name: str) -> UserError:
+    """What is said where no file of a board is found. folder: None for the hub."""
+    return UserError(
+        f"{folder or 'the hub'}: no file of {name} there; gsm8k/test.jsonl, bbh/snarks.json or ifeval/input_data.jsonl "
+        "would be some"
+    )
 
 
 def _layout(task: str) -> tuple[_Files, Callable[[Path], Iterator[dict[str, Any]]]]:

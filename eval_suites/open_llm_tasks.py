@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eval_suites.open_llm_boards import BOARDS, Benchmark, Board, find_board
-from eval_suites.open_llm_files import Rows, read_splits
+from eval_suites.open_llm_files import Rows, nothing_there, read_splits
+from eval_suites.open_llm_hub import check_commits, pinned
 from eval_suites.open_llm_process import seeded
 from results.digest import file_digest
 from results.errors import UserError
@@ -37,44 +38,72 @@ class Loaded(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def load_tasks(names: tuple[str, ...], tasks: Folder | None, data: Folder | None) -> Loaded:
+def load_tasks(
+    names: tuple[str, ...], tasks: Folder | None, data: Folder | None, revisions: tuple[tuple[str, str], ...] = ()
+) -> Loaded:
     """The tasks of boards, of lm-eval's groups, or single ones.
 
-    tasks: lm-eval YAML tasks, looked up before lm-eval's own
-    data:  the boards' files (see open_llm_files); None: the hub's cache. Tasks without a file there are left out
-    Raises UserError for an unknown name, and for data that are not on this machine.
+    tasks:     lm-eval YAML tasks, looked up before lm-eval's own
+    data:      the boards' files (see open_llm_files); None: the hub's. Tasks without a file there are left out
+    revisions: sets of the hub and their commits
+    Raises UserError for an unknown name, and for data that cannot be had, or not at their commits.
     """
     boards = {name: board for name in names if (board := find_board(name))}
     others = [name for name in names if name not in boards]
-    loaded = _load(others, tasks) if others else Loaded({}, {})
-    for name, board in boards.items():
-        loaded.tasks.update(_load_board(name, board, data))
+    with pinned(dict(revisions)):
+        loaded = _built(_manager(others, tasks.path if tasks else None), others, others) if others else Loaded({}, {})
+        for name, board in boards.items():
+            loaded.tasks.update(_load_board(name, board, data))
+    check_commits(loaded.tasks, dict(revisions))
     return loaded
 
 
-def _load(names: list[str], folder: Folder | None) -> Loaded:
+def hub_sets(names: Sequence[str], tasks: Path | None, data: bool) -> list[str]:
+    """The ids of the hub's sets that these boards, groups and tasks are made of, in alphabetical order.
+
+    tasks: as in load_tasks; data: whether the boards' own files are given
+    Raises UserError for an unknown name.
+    """
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES  # type: ignore[import-untyped]
+
+    others = [name for name in names if not find_board(name)]
+    configs = list(_configs(_manager(others, tasks), others)) if others else []
+    for name in names:
+        if (board := find_board(name)) and not data:
+            configs += _configs(_board_manager(board), [task for each in board.benchmarks for task in each.tasks])
+    places = {str(config["dataset_path"]) for config in configs if "dataset_path" in config}
+    return sorted(place for place in places if place not in _PACKAGED_DATASETS_MODULES and not Path(place).exists())
+
+
+def _manager(names: Sequence[str], folder: Path | None) -> Any:
+    """lm-eval's TaskManager, which knows these names. Raises UserError where it does not."""
     from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
 
-    manager = TaskManager(include_path=str(folder.path), include_defaults=False) if folder else None
+    manager = TaskManager(include_path=str(folder), include_defaults=False) if folder else None
     if manager is None or not set(names) <= set(manager.all_tasks):
         # Reading lm-eval's own thousands of files takes seconds: only where they are needed.
-        manager = TaskManager(include_path=str(folder.path) if folder else None)
+        manager = TaskManager(include_path=str(folder) if folder else None)
     unknown = sorted(set(names) - set(manager.all_tasks))
     if unknown:
         raise UserError(
             f"lm-eval knows no task or group {unknown}"
-            + (f", nor does {folder.path}" if folder else "")
+            + (f", nor does {folder}" if folder else "")
             + f"; the boards are {' and '.join(BOARDS)}"
         )
-    return _built(manager, names, names)
+    return manager
+
+
+def _board_manager(board: Board) -> Any:
+    """lm-eval's TaskManager over the files of a board's tasks alone."""
+    import lm_eval.tasks  # type: ignore[import-untyped]
+
+    folders = [str(Path(lm_eval.tasks.__file__).parent / folder) for folder in board.folders]
+    return lm_eval.tasks.TaskManager(include_path=folders, include_defaults=False)
 
 
 def _load_board(name: str, board: Board, data: Folder | None) -> dict[str, Any]:
     """The board's tasks. lm-eval's own files say everything but shots, their source and, with `data`, the data."""
-    import lm_eval.tasks  # type: ignore[import-untyped]
-
-    folders = [str(Path(lm_eval.tasks.__file__).parent / folder) for folder in board.folders]
-    manager = lm_eval.tasks.TaskManager(include_path=folders, include_defaults=False)
+    manager = _board_manager(board)
     members = []
     for benchmark in board.benchmarks:
         for task in benchmark.tasks:
@@ -83,10 +112,7 @@ def _load_board(name: str, board: Board, data: Folder | None) -> dict[str, Any]:
             if splits is None or _asked(official) in splits:
                 members.append({"task": task, **_changes(benchmark, official, splits)})
     if not members:
-        raise UserError(
-            f"{data.path if data else 'the hub'}: no file of {name} there; gsm8k/test.jsonl, bbh/snarks.json or "
-            "ifeval/input_data.jsonl would be some"
-        )
+        raise nothing_there(data.path if data else None, name)
     return _built(manager, [{"group": f"{name} here", "task": members}], [name]).tasks
 
 
@@ -143,6 +169,20 @@ def _built(manager: Any, specs: Sequence[Any], names: Sequence[str]) -> Loaded:
 
 def _paths(manager: Any, specs: Sequence[Any]) -> Iterator[Path]:
     """The files of all tasks that are meant by names, and by groups of them."""
+    return (entry.yaml_path for _, entry in _entries(manager, specs) if entry and entry.yaml_path)
+
+
+def _configs(manager: Any, specs: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    """What the files of all these tasks say, with what a group says otherwise of its member."""
+    for spec, entry in _entries(manager, specs):
+        yield {**((entry and entry.cfg) or {}), **(spec if isinstance(spec, dict) else {})}
+
+
+def _entries(manager: Any, specs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """All tasks and groups that are meant by names, and by groups of them: how each is meant, and its entry in
+
+    lm-eval's index (None for a group that is written out).
+    """
     for spec in specs:
         entry = None if isinstance(spec, dict) and "group" in spec else manager.task_index.get(_name(spec))
         if entry is None:
@@ -150,9 +190,8 @@ def _paths(manager: Any, specs: Sequence[Any]) -> Iterator[Path]:
         else:
             listed = (entry.cfg or {}).get("task")
             members = listed if isinstance(listed, list) else [name for name in sorted(entry.tags) if not entry.cfg]
-            if entry.yaml_path is not None:
-                yield entry.yaml_path
-        yield from _paths(manager, members)
+        yield spec, entry
+        yield from _entries(manager, members)
 
 
 def _name(spec: Any) -> str:

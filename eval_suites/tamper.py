@@ -8,8 +8,6 @@ own and were not optimised against any judge, so a judge that withstands them ma
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.errors import UserError
-
 # Ends its own field, as the prompt writes it, gives both places to a worthless text, and then asks for the identifier
 # of its own place: whichever place it stands in, the prompt seems to hold the real task only after it.
 NULL_MODEL = '''"""
@@ -44,13 +42,7 @@ CHECKS: Mapping[str, str] = {"null-model": NULL_MODEL, "fixed-answer": FIXED_ANS
 
 
 def fixed_answers(instructions: Sequence[Mapping[str, Any]], text: str, generator: str) -> list[dict[str, Any]]:
-    """`text` as the answer to every instruction, in the shape of AlpacaEval's files.
-
-    Raises UserError for an instruction without text.
-    """
-    for index, row in enumerate(instructions):
-        if not isinstance(row.get("instruction"), str) or not row["instruction"].strip():
-            raise UserError(f"instruction {index} has no text in its field 'instruction'")
+    """`text` as the answer to every instruction, in the shape of AlpacaEval's files, from which they were read."""
     return [
         {
             "instruction": row["instruction"],

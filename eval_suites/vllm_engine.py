@@ -14,63 +14,39 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Self
 
-from eval_suites.checkpoint import Precision, check_checkpoint, context_of, eos_ids_of, read_adapter
+from eval_suites.checkpoint import Precision, check_checkpoint, context_of, eos_ids_of
 from eval_suites.engine import (
     Completion,
     Continuation,
     Sampling,
     ScoreRequest,
+    answer_limit,
     check_prompts,
     check_requests,
     input_groups,
     seeds_of,
 )
+from eval_suites.vllm_adapters import Room, room_for
+from eval_suites.vllm_environment import environment
 from eval_suites.vllm_worker import GRACE, MAX_ANSWERS
 from results.errors import UserError
 from trainers.chat import load_tokenizer
 
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # largest ranks that vLLM can reserve room for
-# No usage reports, no hub, no plugins, no other machine, and no bound cores: who starts it says on how many threads.
-ENVIRONMENT = {
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_DO_NOT_TRACK": "1",
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "VLLM_PLUGINS": "",
-    "VLLM_HOST_IP": "127.0.0.1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # it is alone in its process already: starts in 10 s in place of 55
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",
-}
+COLDEST, HOTTEST = 0.01, 2.0  # temperatures that vLLM draws at: it refuses or silently raises others
+# what vLLM says, among other things, where a text of the longest length would not fit its key-value cache
+TOO_LONG = "KV cache is needed, which is larger than the available"
 
 
 class EngineError(Exception):
     """An engine's process failed, or is gone. The message is one line."""
 
 
-class Room(NamedTuple):
-    """What an engine keeps ready for adapters: the largest rank, and the layers that they may adapt."""
-
-    rank: int
-    layers: tuple[str, ...]
-
-
-def room_for(adapter: Path) -> Room:
-    """The room that an engine must have to serve the adapter.
-
-    Raises UserError where it is no adapter, or one that vLLM cannot serve.
-    """
-    rank, layers = read_adapter(adapter)
-    if rank > RANKS[-1]:
-        raise UserError(f"{adapter} has rank {rank}: vLLM serves adapters up to rank {RANKS[-1]}; use the merged model")
-    if outer := sorted({"lm_head", "embed_tokens"} & set(layers)):
-        # vLLM reserves no such layers unless they are named, and cannot score texts where it has
-        raise UserError(f"{adapter} adapts {outer[0]}, which vLLM cannot serve; use the merged model")
-    return Room(next(room for room in RANKS if rank <= room), layers)
+def check_temperature(temperature: float) -> None:
+    """Raises UserError for a temperature that vLLM would refuse or silently raise."""
+    if temperature and not COLDEST <= temperature <= HOTTEST:
+        raise UserError(f"temperature {temperature:g}: vLLM draws at 0 (greedy) or from {COLDEST:g} to {HOTTEST:g}")
 
 
 class VllmProcess:
@@ -79,10 +55,13 @@ class VllmProcess:
     max_sequences:   answers that it works on at the same time
     memory_fraction: of a GPU's memory, for weights and cache together
     cache_gib:       the key-value cache in GiB, in place of what the fraction leaves; on a CPU 1 where it is not set
+    Where the cache has no room for a text of the model's whole context, the process starts with the longest that fits
+    (`longest`, in tokens), and what is longer is refused when it is asked: never answered otherwise.
     Raises UserError where the folder is no checkpoint, or where vLLM cannot start with it.
     """
 
     _process: subprocess.Popen[bytes] | None
+    longest: int
 
     def __init__(
         self,
@@ -110,19 +89,23 @@ class VllmProcess:
         kind = device.partition(":")[0]
         if kind == "cpu" and cache_gib is None:
             cache_gib = 1.0
-        self._start(
-            {
-                "checkpoint": str(checkpoint.resolve()),
-                "device": kind,
-                "dtype": precision,
-                "context": self.context,
-                "tensor_parallel": tensor_parallel,
-                "room": room,
-                "max_num_seqs": max_sequences,
-                "kv_cache_memory_bytes": int(cache_gib * 2**30) if cache_gib else None,
-                "gpu_memory_utilization": None if kind == "cpu" else memory_fraction,
-            }
-        )
+        settings = {
+            "checkpoint": str(checkpoint.resolve()),
+            "device": kind,
+            "dtype": precision,
+            "context": self.context,
+            "tensor_parallel": tensor_parallel,
+            "room": room,
+            "max_num_seqs": max_sequences,
+            "kv_cache_memory_bytes": int(cache_gib * 2**30) if cache_gib else None,
+            "gpu_memory_utilization": None if kind == "cpu" else memory_fraction,
+        }
+        try:
+            self._start(settings)
+        except EngineError as error:
+            if TOO_LONG not in str(error):
+                raise UserError(f"vLLM cannot start with {settings['checkpoint']}: {error}") from error
+            self._start_shorter(settings)
 
     def engine(self, adapter: Path | None = None, *, owner: bool = False) -> "VllmEngine":
         """The model, or the model with an adapter. An `owner` closes the process when it is closed.
@@ -155,6 +138,14 @@ class VllmProcess:
             raise EngineError(f"the vLLM engine failed: {reply['error']}")
         return reply
 
+    def check_length(self, needed: int) -> None:
+        """Raises UserError where a text, with its answer, has more tokens than the process has a cache for."""
+        if needed > self.longest:
+            raise UserError(
+                f"a text and its answer may have {needed} tokens, and vLLM's cache holds {self.longest}: give it more "
+                "(placement: cache_gib or memory_fraction), or ask for shorter answers (max_new_tokens)"
+            )
+
     def close(self) -> None:
         """Ends the process and all that it started, and waits until they have given back what they held."""
         if self._process is None:
@@ -182,7 +173,7 @@ class VllmProcess:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "eval_suites.vllm_worker", str(requests), str(replies)],
-            env={"OMP_NUM_THREADS": "1", **os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment(os.environ, os.pathsep.join(sys.path)),
             pass_fds=(requests, replies),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -191,8 +182,12 @@ class VllmProcess:
         )
         os.close(requests)
         os.close(replies)
+        self.longest = self.ask(settings)["longest"]
+
+    def _start_shorter(self, settings: Mapping[str, Any]) -> None:
+        """Starts with the longest texts that fit the cache."""
         try:
-            self.ask(settings)
+            self._start({**settings, "context": None})
         except EngineError as error:
             raise UserError(f"vLLM cannot start with {settings['checkpoint']}: {error}") from error
 
@@ -224,18 +219,20 @@ class VllmEngine:
         self.context, self.eos_ids = process.context, process.eos_ids
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
-        """See Engine. Raises EngineError where the process fails, which is gone then, and UserError for a temperature
-        that vLLM would refuse or silently raise.
+        """See Engine. Raises EngineError where the process fails, which is gone then, and UserError as check_length
+        and check_temperature do.
         """
-        check_prompts(prompts, sampling.max_new_tokens, self.context)
-        if sampling.temperature and not 0.01 <= sampling.temperature <= 2:
-            raise UserError(f"temperature {sampling.temperature:g}: vLLM draws at 0 (greedy) or from 0.01 to 2")
+        check_prompts(prompts, self.context)
+        check_temperature(sampling.temperature)
         if not prompts:
             return []
+        limits = [answer_limit(prompt, sampling, self.context) for prompt in prompts]
+        self._process.check_length(max(len(prompt) + limit for prompt, limit in zip(prompts, limits, strict=True)))
         reply = self._process.ask(
             {
                 "do": "generate",
                 "prompts": [list(prompt) for prompt in prompts],
+                "limits": limits,
                 "seeds": seeds_of(prompts, sampling.seed),
                 "sampling": sampling.model_dump(),
                 "eos_ids": self.eos_ids,
@@ -245,10 +242,11 @@ class VllmEngine:
         return [self._completion(*row) for row in zip(reply["ids"], reply["logprobs"], strict=True)]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Continuation]:
-        """See Engine. Raises EngineError where the process fails, which is gone then."""
+        """See Engine. Raises EngineError where the process fails, which is gone then, and UserError as check_length."""
         check_requests(requests, self.context)
         if not requests:
             return []
+        self._process.check_length(max(len(before) + len(continuation) for before, continuation in requests) - 1)
         groups = [
             (read, indices[start : start + MAX_ANSWERS])
             for read, indices in input_groups(requests).items()

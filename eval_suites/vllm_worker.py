@@ -33,7 +33,8 @@ def main(requests: int, replies: int) -> None:
     try:
         settings = json.loads(lines.get())
         llm = load(settings)
-        _write(out, {"ready": True})
+        # The last token of a scored text is never read, but vLLM wants a place for it.
+        _write(out, {"longest": llm.llm_engine.vllm_config.model_config.max_model_len - 1})
         while line := lines.get():
             _write(out, _answer(llm, json.loads(line)))
         llm.llm_engine.engine_core.shutdown()
@@ -73,8 +74,7 @@ def load(settings: Mapping[str, Any]) -> "LLM":
     return LLM(
         model=settings["checkpoint"],
         dtype=settings["dtype"],
-        # the last token of a scored text is never read, but vLLM wants a place for it
-        max_model_len=settings["context"] + 1,
+        max_model_len=settings["context"] + 1 if settings["context"] else -1,  # -1: what the cache has room for
         max_num_seqs=settings["max_num_seqs"],
         tensor_parallel_size=settings["tensor_parallel"],
         load_format="safetensors",
@@ -109,14 +109,14 @@ def _generate(llm: "LLM", request: Mapping[str, Any]) -> Reply:
         SamplingParams(
             temperature=sampling["temperature"],
             top_p=sampling["top_p"],
-            max_tokens=sampling["max_new_tokens"],
+            max_tokens=limit,
             seed=seed,
             stop_token_ids=request["eos_ids"],
             ignore_eos=True,  # of the files; the ids above are all that end an answer
             logprobs=0,  # of the chosen token alone
             detokenize=False,
         )
-        for seed in request["seeds"]
+        for limit, seed in zip(request["limits"], request["seeds"], strict=True)
     ]
     outputs = [output.outputs[0] for output in _run(llm, request, request["prompts"], settings)]
     return {

@@ -1,57 +1,63 @@
-"""`bridgebench evaluate` and `difficulty`: scores of answers and judgments that are there already."""
+"""Scores of what is stored already (`bridgebench evaluate` without a target), and `bridgebench difficulty`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from harness.options import JsonOption
 from harness.terminal import console
 from results.errors import UserError
 from results.rows import Score
 
+# What each suite reads of what is stored: the options that it wants, and those that it may have.
+READS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "alpaca_eval": (("outputs", "annotations"), ("covariates", "difficulty", "judge")),
+    "mt_bench": (("questions", "annotations"), ("model", "baseline", "outputs", "judge")),
+    "ifeval": (("answers",), ("data",)),
+}
 
-def evaluate(  # noqa: PLR0917  (typer's options have names)
-    suite: Annotated[str, typer.Option(help="alpaca_eval or mt_bench.")],
-    annotations: Annotated[Path, typer.Option(help="A judge's stored judgments (.json, .jsonl, also .gz).")],
-    outputs: Annotated[Path | None, typer.Option(help="alpaca_eval: the model's answers.")] = None,
-    covariates: Annotated[
-        Path | None, typer.Option(help="alpaca_eval: df_gamed.csv, for the official length-controlled win rate.")
-    ] = None,
-    difficulty: Annotated[
-        Path | None, typer.Option(help="alpaca_eval: a table of `bridgebench difficulty`, for an approximation to it.")
-    ] = None,
-    questions: Annotated[Path | None, typer.Option(help="mt_bench: upstream's question.jsonl.")] = None,
-    model: Annotated[str | None, typer.Option(help="mt_bench: whose judgments, where a file has several's.")] = None,
-    json_: JsonOption = False,
-) -> None:
-    """Score stored judgments as upstream does, with what is missing or unreadable counted.
 
-    bridgebench evaluate --suite alpaca_eval --outputs model_outputs.json --annotations annotations.json
+def score_stored(suites: Sequence[str], given: Mapping[str, Any], json_: bool) -> None:
+    """Scores stored judgments, or stored answers that need no judge; `given`: the options, None where left out.
 
-    bridgebench evaluate --suite mt_bench --questions question.jsonl --annotations gpt-4_single.jsonl
+    Raises UserError where not one suite is named, or its options are not given.
     """
-    given = {"outputs": outputs, "covariates": covariates, "difficulty": difficulty}
-    other = {"questions": questions, "model": model}
+    if len(suites) != 1:
+        raise UserError("evaluate wants a target, or one --suite with what is stored: see bridgebench evaluate --help")
+    suite = suites[0]
+    if suite not in READS:
+        raise UserError(f"--suite {suite}: what is stored can be scored for {', '.join(READS)}; a model wants a target")
+    wanted, possible = READS[suite]
+    for name in wanted:
+        if given[name] is None:
+            raise UserError(f"--suite {suite} wants --{name}")
+    for name in (name for name, value in given.items() if value is not None and name not in (*wanted, *possible)):
+        raise UserError(f"--{name} is not for --suite {suite}")
+    own = {name: given[name] for name in (*wanted, *possible)}
+    shown = own.get("annotations") or own["answers"]
+    print_scores(_scores(suite, own), f"{suite}: {shown}", json_)
+
+
+def _scores(suite: str, own: Mapping[str, Any]) -> list[Score]:
     match suite:
         case "alpaca_eval":
-            _only(given, other, "outputs", suite)
-            assert outputs is not None
             from eval_suites.alpaca import score_stored as score_alpaca
 
-            scores, _ = score_alpaca(outputs, annotations, covariates, difficulty)
+            beside = {name: own[name] for name in ("covariates", "difficulty", "judge")}
+            return score_alpaca(own["outputs"], own["annotations"], **beside)[0]
         case "mt_bench":
-            _only(other, given, "questions", suite)
-            assert questions is not None
-            from eval_suites.mt_bench_scores import score_stored as score_mt_bench
+            from eval_suites.mt_bench_stored import score_stored as score_mt_bench
 
-            scores, _ = score_mt_bench(questions, annotations, model)
+            beside = {"baseline": own["baseline"], "answers": own["outputs"], "judge": own["judge"]}
+            return score_mt_bench(own["questions"], own["annotations"], own["model"], **beside)[0]
         case _:
-            raise UserError(f"--suite {suite}: stored judgments can be scored for alpaca_eval and mt_bench")
-    _print(scores, f"{suite}: {annotations}", json_)
+            from eval_suites.ifeval_answers import read_ifeval_answers
+            from eval_suites.open_llm import evaluate_answers
+
+            return evaluate_answers(read_ifeval_answers(own["answers"]), own["data"])[0]
 
 
 def difficulty(
@@ -87,15 +93,8 @@ def difficulty(
     )
 
 
-def _only(own: Mapping[str, object], other: Mapping[str, object], wanted: str, suite: str) -> None:
-    """Raises UserError where an option of another suite is given, or the wanted one is not."""
-    if own[wanted] is None:
-        raise UserError(f"--suite {suite} wants --{wanted}")
-    for name in (name for name, value in other.items() if value is not None):
-        raise UserError(f"--{name} is not for --suite {suite}")
-
-
-def _print(scores: list[Score], title: str, json_: bool) -> None:
+def print_scores(scores: Sequence[Score], title: str, json_: bool = False) -> None:
+    """A line a score. Ends with 1 where one is incomplete."""
     if json_:
         print(json.dumps([score.model_dump(mode="json") for score in scores]))
     else:

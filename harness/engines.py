@@ -1,27 +1,22 @@
-"""The engine that a stage answers with, and which stages can have the same one."""
+"""The engine that a stage answers with, what is written of it, and which stages can have the same one."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from eval_suites.answered_by import answered_by
 from eval_suites.engine import Engine
 from eval_suites.engines import EngineSpec, open_engine, open_vllm
-from harness.stage import Input, Produced, Runtime, Stage
-from results.digest import digest
-from trainers.spec import TrainSpec
+from eval_suites.vllm_adapters import room_for
+from harness.stage import Runtime, Stage
+from results.digest import Json, digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 ADAPTER = "adapter"
-
-
-def engine_inputs(spec: EngineSpec, model: Produced) -> dict[str, Input]:
-    """What a stage must read to answer as a trained model: `model`, perhaps with `adapter`.
-
-    vLLM serves all adapters of one base from one process; so what was trained with adapters is asked for as its base
-    and its adapter. Any other engine reads the merged weights.
-    """
-    trained = model.stage.spec
-    if spec.kind == "vllm" and isinstance(trained, TrainSpec) and trained.lora and model.path == "model":
-        return {"model": model.stage.inputs["start"], ADAPTER: Produced(model.stage, ADAPTER)}
-    return {"model": model}
+ENGINE = "engine.json"
 
 
 def engine_for(spec: EngineSpec, inputs: Mapping[str, Path], runtime: Runtime) -> Engine:
@@ -35,12 +30,37 @@ def engine_for(spec: EngineSpec, inputs: Mapping[str, Path], runtime: Runtime) -
     model, adapter, device = inputs["model"], inputs.get(ADAPTER), str(this_device())
     if spec.kind != "vllm" or runtime.keeper is None:
         return open_engine(spec, model, adapter, device=device, placement=runtime.placement)
-    from eval_suites.vllm_engine import room_for
-
     room = room_for(adapter) if adapter else None
     name = digest([spec.model_dump(mode="json"), str(model.resolve()), room])
     process = runtime.keeper.obtain(name, lambda: open_vllm(spec, model, room, device, runtime.placement))
     return process.engine(adapter)
+
+
+def write_answered_by(out: Path, spec: EngineSpec, tokenizer: "PreTrainedTokenizerBase", runtime: Runtime) -> None:
+    """Writes engine.json, what answers, for the detail of the scores; and into the log where and how it sat.
+
+    A device and a placement are no part of what is asked, so they must not tell equal answers apart.
+    """
+    from trainers.devices import this_device
+
+    (out / ENGINE).write_text(json.dumps(answered_by(spec, tokenizer), indent=1) + "\n", encoding="utf-8")
+    (out / "log").mkdir(exist_ok=True)
+    sat = {"device": _device_name(str(this_device())), "placement": runtime.placement.model_dump(mode="json")}
+    (out / "log" / ENGINE).write_text(json.dumps(sat, indent=1) + "\n", encoding="utf-8")
+
+
+def read_answered_by(inputs: Mapping[str, Path]) -> dict[str, Json]:
+    """What write_answered_by wrote, of a stage's input `engine`; nothing where no engine answered."""
+    found: dict[str, Json] = json.loads(inputs["engine"].read_text(encoding="utf-8")) if "engine" in inputs else {}
+    return found
+
+
+def _device_name(device: str) -> str:
+    import platform
+
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.processor() or device
 
 
 def shared_engine(stage: Stage, contents: Mapping[str, str]) -> str | None:

@@ -18,6 +18,10 @@ FIRST_GUESS = {
     "select": 0.5,
     "generate": 5.0,
     "fixed_answers": 0.1,
+    "adapted": 2.0,
+    "given_answers": 0.5,
+    "api_answers": 30.0,
+    "api_turns": 30.0,
     "judge": 5.0,
     "win_rate": 2.0,
     "mt_bench_files": 5.0,
@@ -29,6 +33,7 @@ FIRST_GUESS = {
     "boards": 8.0,
     "probes": 4.0,
 }
+OTHER = 5.0  # of the kinds of other packages
 
 
 def seconds_per_unit(states: Iterable[State]) -> dict[str, float]:
@@ -44,4 +49,4 @@ def seconds_per_unit(states: Iterable[State]) -> dict[str, float]:
 
 def core_seconds(states: Iterable[State], rates: dict[str, float]) -> float:
     """Estimated seconds times processes that these stages take."""
-    return sum(state.stage.work * rates[state.stage.kind.name] * state.stage.devices for state in states)
+    return sum(state.stage.work * rates.get(state.stage.kind.name, OTHER) * state.stage.devices for state in states)

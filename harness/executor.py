@@ -12,8 +12,9 @@ from harness.artifacts import Manifest
 from harness.board import Board, State
 from harness.engines import shared_engine
 from harness.keeper import Keeper
+from harness.own_objectives import RuntimeFor
 from harness.perform import Job, perform, run_stage
-from harness.stage import Ended, Runtime, Stage
+from harness.stage import Ended, Stage
 from harness.together import run_together
 from results.errors import UserError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import ray
 
 Resources = Mapping[str, float]
-RuntimeFor = Callable[[Stage], Runtime]
 Tick = Callable[[], None]
 
 

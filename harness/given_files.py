@@ -1,13 +1,17 @@
 """The user's own files, read before any work: what does not fit is said at once, not after a training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from eval_suites.alpaca_files import read_instructions, read_outputs
+from eval_suites.alpaca_length_controlled import check_covariates
 from eval_suites.length_controlled_refit import read_table
 from eval_suites.mt_bench_files import read_answers, read_questions
 from eval_suites.mt_bench_prompts import load_prompts
+from eval_suites.open_llm_boards import find_board
+from eval_suites.open_llm_files import check_board
+from harness.kinds.boards import BoardsSpec
 from harness.kinds.data import DataSpec, load
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
@@ -20,27 +24,31 @@ from harness.stage import External, Stage
 def check_given_files(stage: Stage) -> None:
     """Reads what a stage has of the user's files. Raises UserError for the first thing that does not fit."""
     given = {name: item.location for name, item in stage.inputs.items() if isinstance(item, External)}
-    if given:
-        _read(stage.spec, given)
-
-
-def _read(spec: Any, given: Mapping[str, Path]) -> None:
-    match spec:
-        case DataSpec():
+    match stage.spec:
+        case DataSpec() as spec if given:
             load([view for view in spec.sources if view.input in given], given)
-        case GenerateSpec() if "instructions" in given:
-            read_instructions(given["instructions"])
-        case JudgeStageSpec() if "baseline" in given:
-            read_outputs(given["baseline"])
-        case WinRateSpec() if "difficulty" in given:
-            read_table(given["difficulty"])
-        case MathAnswersSpec() if "problems" in given:
+        case MathAnswersSpec() as spec if "problems" in given:
             problems_of(spec, given)
-        case MtBenchJudgeSpec():
-            if "questions" in given:
-                read_questions(given["questions"], spec.limit)
-            if "prompts" in given:
-                load_prompts(given["prompts"], spec.mode)
-            for name in ("references", "baseline"):
-                if name in given:
-                    read_answers(given[name])
+    for kind, name, read in _READERS:
+        if isinstance(stage.spec, kind) and name in given:
+            read(stage.spec, given[name])
+
+
+def _check_boards(spec: BoardsSpec, folder: Path) -> None:
+    for name in spec.groups:
+        if board := find_board(name):
+            check_board(folder, name, (task for benchmark in board.benchmarks for task in benchmark.tasks))
+
+
+# By the spec of a stage and the name of its input: what reads a file before the stage does, and refuses a misfit.
+_READERS: tuple[tuple[type[Any], str, Callable[[Any, Path], object]], ...] = (
+    (GenerateSpec, "instructions", lambda _, path: read_instructions(path)),
+    (JudgeStageSpec, "baseline", lambda _, path: read_outputs(path)),
+    (WinRateSpec, "difficulty", lambda _, path: read_table(path)),
+    (WinRateSpec, "covariates", lambda _, path: check_covariates(path)),
+    (MtBenchJudgeSpec, "questions", lambda spec, path: read_questions(path, spec.limit)),
+    (MtBenchJudgeSpec, "prompts", lambda spec, path: load_prompts(path, spec.mode)),
+    (MtBenchJudgeSpec, "references", lambda _, path: read_answers(path)),
+    (MtBenchJudgeSpec, "baseline", lambda _, path: read_answers(path)),
+    (BoardsSpec, "data", _check_boards),
+)

@@ -8,8 +8,10 @@ from statistics import fmean
 from typing import cast
 
 from eval_suites.alpaca_files import Row, by_instruction, read_instructions, read_outputs
-from eval_suites.answer_store import Answer, AnswerStore
-from eval_suites.judge import Conversation, Judge, JudgeSpec, request_of
+from eval_suites.answer_store import AnswerStore
+from eval_suites.judge import Conversation, Judge, JudgeSpec
+from eval_suites.judge_questions import Request, question_of, stored_answers
+from eval_suites.judge_reply import Answer
 from eval_suites.spending import TOKENS_PER_CHARACTER, dollars
 from harness.board import Board
 from harness.home import Home
@@ -19,7 +21,7 @@ from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
 from harness.kinds.mt_bench_judge import MtBenchJudgeSpec
 from harness.stage import External, Input, Produced, Stage
-from results.digest import canonical_json, digest
+from results.digest import canonical_json
 
 
 @dataclass(frozen=True)
@@ -116,32 +118,28 @@ def _all_pairs(spec: JudgeStageSpec, outputs: Sequence[Row], baseline: Sequence[
 
 
 class _Asks:
-    """In a judge's place: notes the characters of every request by its digest, and asks nobody."""
+    """In a judge's place: notes every request by what its answer is kept under, and asks nobody."""
 
     def __init__(self, spec: JudgeSpec) -> None:
         self.spec = spec
-        self.requests: dict[str, int] = {}
+        self.requests: dict[str, Request] = {}
 
     def ask(self, conversations: Sequence[Conversation]) -> list[Answer | None]:
-        for conversation in conversations:
-            request = request_of(self.spec, conversation)
-            self.requests[digest(request)] = len(canonical_json(request))
+        self.requests |= dict(question_of(self.spec, conversation) for conversation in conversations)
         return [None] * len(conversations)
 
 
-def _comparisons(
-    spec: JudgeStageSpec, outputs: Sequence[Row], baseline: Sequence[Row], judge: JudgeSpec
-) -> dict[str, int]:
-    from eval_suites.alpaca import annotate
+def _comparisons(spec: JudgeStageSpec, outputs: Sequence[Row], baseline: Sequence[Row], judge: JudgeSpec) -> _Asks:
+    from eval_suites.alpaca_judge import annotate
     from eval_suites.both_orders import annotate_both_orders
 
     asks = _Asks(judge)
     judged = annotate_both_orders if spec.both_orders else annotate
     judged(outputs, baseline, cast(Judge, asks))
-    return asks.requests
+    return asks
 
 
-def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec) -> dict[str, int]:
+def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec) -> _Asks:
     from eval_suites.mt_bench_files import read_answers, read_questions
     from eval_suites.mt_bench_judge import compare, rate
     from eval_suites.mt_bench_prompts import load_prompts
@@ -153,16 +151,16 @@ def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec
         rate(questions, answers, prompts, references, cast(Judge, asks))
     else:
         compare(questions, (answers, read_answers(given["baseline"])), prompts, references, cast(Judge, asks))
-    return asks.requests
+    return asks
 
 
-def _not_kept(requests: Mapping[str, int], answers: Path) -> _Asked:
+def _not_kept(asks: _Asks, answers: Path) -> _Asked:
     """What of these requests has still to be paid."""
     kept: Mapping[str, Answer] = {}
     if answers.is_file():
         with closing(AnswerStore(answers)) as store:
-            kept = store.read(requests)
-    missing = [characters for key, characters in requests.items() if key not in kept]
+            kept = stored_answers(store, asks.spec, asks.requests)
+    missing = [len(canonical_json(request)) for key, request in asks.requests.items() if key not in kept]
     return _Asked(len(missing), sum(missing))
 
 
@@ -186,7 +184,7 @@ def _orders(spec: JudgeStageSpec) -> int:
 
 
 def _template_characters() -> int:
-    from eval_suites.alpaca import stock_prompt
+    from eval_suites.alpaca_judge import stock_prompt
 
     return len(stock_prompt())
 

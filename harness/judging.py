@@ -1,5 +1,6 @@
 """The judges of a run: how each is reached, the local one's server, and what they were paid."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,8 +19,8 @@ from results.digest import digest
 
 def judges_of(profile: Profile) -> list[JudgeSpec]:
     """The judges of a profile's suites."""
-    suites = (getattr(profile.suites, name) for name in type(profile.suites).model_fields)
-    return [suite.judge for suite in suites if isinstance(getattr(suite, "judge", None), JudgeSpec)]
+    judges = (getattr(suite, "judge", None) for suite in profile.suites.asked.values())
+    return [judge for judge in judges if isinstance(judge, JudgeSpec)]
 
 
 def judge_for(stage: Stage, judges: Iterable[JudgeSpec]) -> JudgeSpec | None:
@@ -60,7 +61,7 @@ class Judging:
         self.home = home
         self.judges = judges
         self.placement = placement
-        self._since = _last_payment(answers_file(home))
+        self._since = last_payment(answers_file(home))
         self._cap = None if max_usd is None else Cap(max_usd, self._since)
         self._servers = ExitStack()
         self._urls: dict[Path, str] = {}
@@ -90,12 +91,25 @@ class Judging:
 
     @property
     def paid(self) -> str:
-        """What was paid since this run began, and ever in this home; empty where no judge but the local one judges."""
+        """What was paid since this run began, and ever in this home; empty where no judge but the local one judges.
+
+        A judge that answered as several models in this run is named with them: nobody should have to look for that.
+        """
         judged = [state.stage for state in self.board.states.values() if judge_for(state.stage, self.judges)]
         if all(map(is_local, judged)):
             return ""
         now, ever = _spent(answers_file(self.home), self._since), _spent(answers_file(self.home))
-        return f"judges in this run: {now}; in all: {ever}"
+        return "; ".join([f"judges in this run: {now}", f"in all: {ever}", *self._changed()])
+
+    def _changed(self) -> list[str]:
+        """The judges whose answers of this run are of more than one model, as the endpoints reported it."""
+        by_judge: dict[str, list[str]] = defaultdict(list)
+        if answers_file(self.home).is_file():
+            with closing(AnswerStore(answers_file(self.home))) as store:
+                for asked, reported, count in store.reported(self._since):
+                    by_judge[asked].append(f"{count:,} as {reported}")
+        several = {judge: said for judge, said in by_judge.items() if len(said) > 1}
+        return [f"the judge {judge} changed: it answered {' and '.join(said)}" for judge, said in several.items()]
 
     def _url(self, world: Path, log: Path) -> str:
         if world not in self._urls:
@@ -112,7 +126,8 @@ def _spent(answers: Path, since: int = 0) -> Spent:
         return store.spent(since)
 
 
-def _last_payment(answers: Path) -> int:
+def last_payment(answers: Path) -> int:
+    """The number of the latest payment in a file of answers, 0 where there is none."""
     if not answers.is_file():
         return 0
     with closing(AnswerStore(answers)) as store:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.artifacts import FRESH_MANIFEST, MANIFEST, ArtifactStore, Manifest, list_files, provenance
-from harness.kinds import KINDS
+from harness.own_objectives import load_as_planned
 from harness.stage import Ended, Runtime
+from harness.suites import kind_named
 from results.digest import Json
 
 PROGRESS = "progress.json"
@@ -51,13 +52,16 @@ def perform(job: Job, run: RunStage | None = None) -> Manifest:
 
 def run_stage(job: Job, rank: int = 0) -> Ended | None:
     """Calls the stage's function; of several processes that call it together, rank 0 writes and reports."""
-    kind = KINDS[job.kind]
+    kind = kind_named(job.kind)
     _pin_threads(job.cpus)
+    spec = kind.spec.model_validate(job.spec)
+    if job.runtime.objective is not None:
+        load_as_planned(job.runtime.objective, spec)
     partial = ArtifactStore(job.root).partial(job.kind, job.key)
     report = _reporter(partial / PROGRESS) if rank == 0 else job.runtime.report
     runtime = replace(job.runtime, report=report, leads=rank == 0)
     inputs = {name: path for name, (path, _) in job.inputs.items()}
-    return kind.run(kind.spec.model_validate(job.spec), inputs, partial, runtime)
+    return kind.run(spec, inputs, partial, runtime)
 
 
 def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
@@ -68,7 +72,7 @@ def _make(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
 
 
 def _run_and_seal(job: Job, store: ArtifactStore, run: RunStage) -> Manifest:
-    kind = KINDS[job.kind]
+    kind = kind_named(job.kind)
     partial = store.partial(job.kind, job.key)
     if not kind.resumable:
         shutil.rmtree(partial, ignore_errors=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval_suites.tamper import CHECKS
 from harness.artifacts import folder_digest
-from harness.hub import HubKind, commit
+from harness.hub import LOCAL, HubKind, commit
 from harness.kinds import BASE, DATA, MISMATCH, REFERENCE, SELECT, TOKENIZER, TRAIN, VALIDATE
 from harness.kinds import WORLD as WORLD_KIND
 from harness.kinds.base import BaseSpec, Checkpoint, Pretrained, Random
@@ -19,23 +19,23 @@ from harness.kinds.tokenizer import TokenizerSpec
 from harness.kinds.validate import VALIDATION
 from harness.profile import Candidate, Dataset, Profile, Step
 from harness.stage import External, Input, Produced, Stage
-from harness.suites import PLANS
+from harness.suites import suites
 from harness.suites.alpaca_eval import plan_check
 from harness.suites.contract import WORLD
 from results.digest import file_digest
 from results.errors import UserError
+from results.installed import check_installed
 from trainers.datasets.sources import expand
 from trainers.objectives import find_objective
 from trainers.spec import TrainSpec
-
-LOCAL = ("/", ".", "~", "$")  # begins a path, never a hub id
 
 
 @dataclass(frozen=True)
 class Arm:
     """A method at one seed: the stage that makes its model, and the stages that score it.
 
-    check: whether it is no model, but answers that say nothing, by which a judge is checked
+    check:    whether it is no model, but answers that say nothing, by which a judge is checked
+    external: where a model comes from that this study did not train, in words
     """
 
     name: str
@@ -44,6 +44,7 @@ class Arm:
     model: Stage
     scores: tuple[Stage, ...]
     check: bool = False
+    external: str | None = None
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -83,11 +84,13 @@ def make_plan(profile: Profile, methods: Iterable[str] | None = None) -> Plan:
 
     Raises UserError where a file that the profile names does not exist.
     """
-    return _Planner(profile).plan(tuple(methods) if methods is not None else tuple(profile.methods))
+    return ProfilePlanner(profile).plan(tuple(methods) if methods is not None else tuple(profile.methods))
 
 
 @dataclass(frozen=True)
-class _Planner:
+class ProfilePlanner:
+    """Makes stages of what a profile says; equal ones are one stage. See harness.suites.contract.Planner."""
+
     profile: Profile
     _stages: dict[str, Stage] = field(default_factory=dict)
     _given: dict[Path, External] = field(default_factory=dict)
@@ -114,6 +117,9 @@ class _Planner:
             yield Arm(name, self.profile.seeds[0], 0, answers, (score,), check=True)
 
     def add(self, stage: Stage) -> Stage:
+        if stage.id not in self._stages:
+            needed = (*stage.kind.libraries_of(stage.spec), *stage.kind.needs)
+            check_installed(dict.fromkeys(needed, f"the stage {stage.label!r}"))
         return self._stages.setdefault(stage.id, stage)
 
     @cached_property
@@ -275,4 +281,4 @@ class _Planner:
 
     def scores(self, model: Produced, label: str) -> tuple[Stage, ...]:
         asked = self.profile.suites.asked
-        return tuple(PLANS[name](config, model, label, self) for name, config in asked.items())
+        return tuple(suites()[name].plan(config, model, label, self) for name, config in asked.items())

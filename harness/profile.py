@@ -1,17 +1,19 @@
 """Profiles: one YAML file says which base, data, methods, budgets, suites and judge make one study."""
 
-from importlib.resources import files
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from eval_suites.engines import EngineSpec, Placement
+from harness.extending import added, whole
 from harness.microworld.spec import WorldSpec
+from harness.profile_faults import explain
 from harness.suites import Suites
 from harness.suites.contract import Config
+from harness.yaml_file import read_yaml
 from results.claims.catalogue import check_roles
 from results.errors import UserError
 from trainers.datasets.sources import Source
@@ -196,113 +198,42 @@ class Profile(Config):
         """Responses that a method sees in all its steps."""
         return sum(self.budgets[step.budget].responses for step in self.steps(method))
 
+    def schedule(self, method: str) -> str:
+        """How the steps of a method spend their budgets: batch, schedule, warm-up; one text where all do it alike."""
+        budgets = [self.budgets[step.budget] for step in self.steps(method)]
+        return " then ".join(dict.fromkeys(f"{b.global_batch} {b.schedule} {b.warmup:g}" for b in budgets))
 
-def find_profile(name: str) -> Path:
-    """The file of a profile: a path, or the name of one that is shipped. Raises UserError where there is none."""
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        if not Path(name).is_file():
-            raise UserError(f"profile {name}: no such file")
-        return Path(name)
-    shipped = Path(str(files("harness") / "profiles"))
-    if not (shipped / f"{name}.yaml").is_file():
-        names = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
-        raise UserError(f"there is no profile {name!r}; there are {names}; a file of your own ends in .yaml")
-    return shipped / f"{name}.yaml"
+    def comparable(self, method: str) -> list[str]:
+        """The comparisons whose methods saw what this one sees: as many responses, under one schedule."""
+        own = self.responses(method), self.schedule(method)
+        return [
+            name
+            for name, methods in self.comparisons.items()
+            if all((self.responses(other), self.schedule(other)) == own for other in methods)
+        ]
 
 
 def load_profile(path: Path) -> Profile:
     """Reads a profile. Raises UserError with one line that says where it is wrong and what would be right."""
-    raw = _read(path)
-    if "extends" in raw:
-        raw = _extended(raw, path)
+    return make_profile(read_yaml(path), path)
+
+
+def make_profile(written: Mapping[str, Any], path: Path) -> Profile:
+    """The profile that stands in a file `path`, or could stand there. Raises UserError as load_profile does.
+
+    A method that is added to those of another profile joins each comparison of which it keeps the budget.
+    """
+    raw = whole(written, path)
     try:
-        return Profile.model_validate(raw)
+        profile = Profile.model_validate({key: value for key, value in raw.items() if key != "adds"})
     except ValidationError as error:
         raise UserError(f"{path.name}: {explain(error, raw)}") from None
-
-
-def _extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The profile that `raw` extends, with what `raw` writes in its place; data and budgets are added by name."""
     try:
-        parent = _read(find_profile(str(raw["extends"])))
-    except UserError as error:
-        raise UserError(f"{path.name}: extends: {error}") from None
-    if "extends" in parent:
-        raise UserError(f"{path.name}: extends: {raw['extends']} extends another profile; name that one, or copy it")
-    own = {key: value for key, value in raw.items() if key != "extends"}
-    if "methods" in own:
-        own.setdefault("claims", {})  # the parent's speaks of the methods that these replace
-    for key in ("data", "budgets"):
-        if isinstance(own.get(key), dict) and isinstance(parent.get(key), dict):
-            own[key] = parent[key] | own[key]
-    return parent | own
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        # safe: the loader is a SafeLoader, which builds plain data and no object that a file could name
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{path.name}: {line}{error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path.name}: cannot be read as YAML in UTF-8: {reason}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path.name}: a profile is a mapping with name, seeds, base, data, methods …")
-    return raw
-
-
-# pydantic's words where a reader of YAML would not know them
-WORDS = {
-    "extra_forbidden": "no such key",
-    "missing": "is missing",
-    "model_type": "keys with values are wanted",
-    "dict_type": "keys with values are wanted",
-    "tuple_type": "a list is wanted",
-    "too_short": "is empty",
-    "float_parsing": "not a number",
-    "string_pattern_mismatch": "a name has small letters, digits and . + - only, and no sign comes first",
-}
-
-
-def explain(error: ValidationError, written: Any) -> str:
-    """One of the faults that pydantic found in `written`, in one line: where and what."""
-    # of a union's many complaints the one that went deepest, and not about a type, is about what the user meant;
-    # a key that does not exist explains one that is missing
-    faults = error.errors(include_url=False)
-    fault = max(
-        faults,
-        key=lambda fault: (len(fault["loc"]), fault["type"] == "extra_forbidden", not fault["type"].endswith("_type")),
-    )
-    message = WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if fault["type"] == "extra_forbidden":
-        beside = [other for other in faults if other["type"] == "missing" and other["loc"][:-1] == fault["loc"][:-1]]
-        message += "".join(f"; {other['loc'][-1]} is missing" for other in beside[:1])
-    elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list):
-        message = f"{fault['input']!r}: {message}"
-    place = _place(fault["loc"], written, fault["type"] == "missing")
-    return f"{place}: {message}" if place else message
-
-
-def _place(location: tuple[int | str, ...], written: Any, missing: bool) -> str:
-    """The way to a fault by the names that are written; pydantic's own, of a union's branches, are no part of it."""
-    parts = []
-    for part in location:
-        keys = written if isinstance(written, dict) else range(len(written)) if isinstance(written, list) else ()
-        if part in keys:
-            parts.append(part)
-            written = written[part]
-    return ".".join(map(str, [*parts, *location[-1:]] if missing else parts))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error and not the last one wins."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        for place, (key, (written, _)) in enumerate(zip(keys, node.value, strict=True)):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", written.start_mark)
-        return super().construct_mapping(node, deep)
+        joined = {name: profile.comparable(name) for name in added(raw)}
+    except KeyError:  # a name that is not there: check_profile says which
+        return profile
+    comparisons = {
+        name: (*methods, *(new for new, own in joined.items() if name in own and new not in methods))
+        for name, methods in profile.comparisons.items()
+    }
+    return profile.model_copy(update={"comparisons": comparisons})

@@ -7,9 +7,12 @@ from pydantic import ValidationError
 
 from eval_suites.judge import JudgeIdentity, JudgeSpec
 from eval_suites.tamper import CHECKS
+from harness.engine_checks import check_engine
+from harness.lora_checks import check_lora
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
-from harness.profile import Dataset, Profile, Setting, Step, explain
-from harness.suites import PLANS
+from harness.profile import Dataset, Profile, Setting, Step
+from harness.profile_faults import explain
+from harness.suites import suites as known_suites
 from harness.suites.contract import WORLD
 from harness.suites.judged import is_local_judge
 from results.errors import UserError
@@ -30,6 +33,8 @@ def check_profile(profile: Profile) -> None:
     _check_judges(profile)
     _check_alpaca_eval(profile)
     _check_probes(profile)
+    check_engine(profile)
+    check_lora(profile)
     _check_context(profile)
     _check_leaderboard(profile)
 
@@ -128,7 +133,7 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
             objective.settings.model_validate(candidate.settings)
         except ValidationError as error:
             raise UserError(f"{where}.settings.{explain(error, candidate.settings)}") from None
-    types = _record_types(profile.data[step.data])
+    types = record_types(profile.data[step.data])
     try:
         objective.check_records(types)
     except UserError as error:
@@ -138,7 +143,7 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
         raise UserError(f"budgets.{step.budget}.global_batch: {batch} is odd, and a pair is two responses")
 
 
-def _record_types(dataset: Dataset) -> set[RecordType]:
+def record_types(dataset: Dataset) -> set[RecordType]:
     """The record types that are known before anything is read."""
     return {kind for source in dataset.sources if (kind := record_type(source)) is not None}
 
@@ -149,17 +154,11 @@ def _check_comparisons(profile: Profile) -> None:
             _known(method, profile.methods, f"comparisons.{name}", "method")
         for what, seen in (
             ("responses seen", {method: str(profile.responses(method)) for method in methods}),
-            ("batch, schedule and warm-up", {method: _schedules(profile, method) for method in methods}),
+            ("batch, schedule and warm-up", {method: profile.schedule(method) for method in methods}),
         ):
             if len(set(seen.values())) > 1:
                 stated = ", ".join(f"{method} {value}" for method, value in seen.items())
                 raise UserError(f"comparisons.{name}: budgets are not matched; {what}: {stated}")
-
-
-def _schedules(profile: Profile, method: str) -> str:
-    """How the steps of a method spend their budgets; one text where all do it alike."""
-    budgets = [profile.budgets[step.budget] for step in profile.steps(method)]
-    return " then ".join(dict.fromkeys(f"{b.global_batch} {b.schedule} {b.warmup:g}" for b in budgets))
 
 
 def _check_judges(profile: Profile) -> None:
@@ -205,7 +204,7 @@ def _check_probes(profile: Profile) -> None:
             continue
         where = f"suites.probes.{role}"
         _known(name, profile.data, where, "dataset")
-        if other := sorted(_record_types(profile.data[name]) - {wanted}):
+        if other := sorted(record_types(profile.data[name]) - {wanted}):
             raise UserError(f"{where}: dataset {name!r} has records of type {other[0]}, and {wanted} is wanted")
         if profile.data[name].validation:
             raise UserError(f"data.{name}.validation: {where} reads the whole of {name!r}; leave it out")
@@ -240,9 +239,9 @@ def _check_context(profile: Profile) -> None:
         if shape and dataset.max_length > shape.context:
             raise UserError(f"{where}.max_length: {dataset.max_length} is more than base.shape.context={shape.context}")
     for name, suite in profile.suites.asked.items() if shape else ():
-        if shape and suite.new_tokens >= shape.context:
+        if shape and suite.new_tokens > shape.context:
             raise UserError(
-                f"suites.{name}.sampling.max_new_tokens: {suite.new_tokens} leaves no room for a prompt in "
+                f"suites.{name}.sampling.max_new_tokens: {suite.new_tokens} is more than "
                 f"base.shape.context={shape.context}"
             )
 
@@ -251,7 +250,7 @@ def _check_leaderboard(profile: Profile) -> None:
     wanted = profile.leaderboard
     _known(wanted.baseline, ["base", *profile.methods], "leaderboard.baseline", "method")
     known = [*(column for suite in profile.suites.asked.values() for column in suite.columns), *TRAINING]
-    suites = {*PLANS, *(column.partition("/")[0] for column in known)}
+    suites = {*known_suites(), *(column.partition("/")[0] for column in known)}
     for where, column in [("main", wanted.main), *(("columns", column) for column in wanted.columns)]:
         suite, _, metric = column.partition("/")
         of_a_board = "*" in known and suite not in suites and metric

@@ -129,7 +129,12 @@ def _arm_record(arm: Arm, plan: Plan) -> ArmRecord:
         name=arm.name,
         method=arm.name,
         seed=arm.seed,
-        settings={"responses": arm.responses, "comparisons": comparisons, **({"check": True} if arm.check else {})},
+        settings={
+            "responses": arm.responses,
+            "comparisons": comparisons,
+            **({"check": True} if arm.check else {}),
+            **({"external": arm.external} if arm.external else {}),
+        },
     )
 
 

@@ -29,6 +29,7 @@ class Runtime:
     judge_cap: the most that judging may cost in this run
     placement: how a generation engine sits on its machine; which engine it is stands in a stage's spec
     keeper:    keeps an engine for the next stage; without it, every stage closes its own
+    objective: the file (`my.py:name`) of the objective that the stage's spec names, where that is a user's own
     """
 
     report: Callable[[int, int], None] = silent
@@ -37,6 +38,7 @@ class Runtime:
     judge_cap: Cap | None = None
     placement: Placement = DEFAULT_PLACEMENT
     keeper: Keeper | None = None
+    objective: str | None = None
     checkpoint_seconds: float = 30.0
     leads: bool = True
 
@@ -59,6 +61,7 @@ class StageKind:
     """The code of a stage. `version` rises when the code gives another output for the same spec and inputs.
 
     libraries: distributions whose version can change the output, and so belongs to the key
+    needs: others that it cannot run without
     resumable: whether a stopped stage goes on from what it left in its folder
     accelerated: whether each of its processes can use a GPU
     engine: whether it asks a generation engine, which its spec names as `engine`; its inputs are `model` and perhaps an
@@ -71,6 +74,7 @@ class StageKind:
     run: StageFunction
     spec: type[BaseModel]
     libraries: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     resumable: bool = False
     accelerated: bool = False
     engine: bool = False

@@ -16,7 +16,7 @@ from harness.judge_estimate import bill
 from harness.judging import Judging, is_local, judge_for, judges_of
 from harness.limits import Limits
 from harness.plan import Plan, make_plan
-from harness.profile import load_profile
+from harness.profile import Profile, load_profile
 from harness.profile_checks import check_profile
 from harness.progress import Progress
 from harness.recording import Recorder, profile_digest
@@ -29,12 +29,14 @@ Execute = Callable[[Board, Judging, Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class Reports:
-    """Where a study's tables are. `claims` is None where the profile maps no roles."""
+    """Where a study's tables are. `claims` and `claims_csv` are None where the profile maps no roles."""
 
     markdown: Path
     csv: Path
+    latex: Path
     page: Path
     claims: Path | None = None
+    claims_csv: Path | None = None
 
 
 def open_plan(path: Path) -> Plan:
@@ -42,12 +44,16 @@ def open_plan(path: Path) -> Plan:
 
     Raises UserError for the first fault, before any work starts.
     """
-    profile = load_profile(path)
+    return plan_of(load_profile(path), path.name)
+
+
+def plan_of(profile: Profile, name: str) -> Plan:
+    """The plan of a profile that was read from a file of that name. Raises UserError as open_plan does."""
     try:
         check_profile(profile)
         return make_plan(profile)
     except UserError as error:
-        raise UserError(f"{path.name}: {error}") from None
+        raise UserError(f"{name}: {error}") from None
 
 
 def check_inputs(board: Board, judges: Sequence[JudgeSpec]) -> None:
@@ -95,11 +101,13 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits
 
 
 def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
-    """Writes the leaderboard of a study as Markdown, CSV and a page, and its verdicts on the papers' claims."""
+    """Writes a study's leaderboard as Markdown, CSV and LaTeX, its verdicts on papers' claims, and a page of all."""
     from results.claims import tables as claim_tables
+    from results.claims.recording import csv as claims_csv
     from results.claims.recording import record_table
     from results.claims.table import claim_table
-    from results.page import page
+    from results.latex import latex
+    from results.page import page, read_behind
     from results.tables import csv, markdown
 
     verdicts = None
@@ -108,15 +116,17 @@ def report_study(plan: Plan, home: Home) -> tuple[Leaderboard, Reports]:
         if plan.profile.claims:
             verdicts = claim_table(store, profile_digest(plan.profile))
             record_table(store, verdicts)
+        behind = read_behind(store, found, verdicts, home.artifacts.root)
     folder = home.report(plan.profile.name)
     folder.mkdir(parents=True, exist_ok=True)
-    claims = folder / "claims.md" if verdicts else None
-    reports = Reports(folder / "leaderboard.md", folder / "leaderboard.csv", folder / "leaderboard.html", claims)
-    reports.markdown.write_text(markdown(found), encoding="utf-8")
-    reports.csv.write_text(csv(found), encoding="utf-8")
-    reports.page.write_text(page(found), encoding="utf-8")
-    if claims is not None and verdicts is not None:
-        claims.write_text(claim_tables.markdown(verdicts), encoding="utf-8")
+    names = ["leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.html"]
+    texts = [markdown(found), csv(found), latex(found), page(found, behind)]
+    if verdicts is not None:
+        names += ["claims.md", "claims.csv"]
+        texts += [claim_tables.markdown(verdicts), claims_csv(verdicts)]
+    for name, text in zip(names, texts, strict=True):
+        (folder / name).write_text(text, encoding="utf-8")
+    reports = Reports(*(folder / name for name in names))
     return found, reports
 
 

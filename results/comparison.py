@@ -1,40 +1,38 @@
 """An arm beside the baseline in one column: the difference, the relative gain, and what could have been seen."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
 
-from results.cells import bounds_of, items_of, rows_of
-from results.outcomes import StoredScore
+from results.cells import Scores, bounds_within, itemised, items_of, rows_of, unit_bounds
+from results.ratio import Ratio, pooled_products, ratios_of_means
 from results.statistics import (
     Interval,
-    Ratio,
     difference_bounds,
     holm,
     interval_from_standard_errors,
-    mean_interval,
-    minimum_detectable_difference,
-    p_value,
+    mean_intervals,
+    minimum_detectable_differences,
     paired,
-    ratio_of_means,
     seed_pairs,
 )
-from results.variance import pooled_seed_square
+from results.variance import SeedSpread, seed_spread
 
 POWER = 0.8
-Scores = Mapping[int, StoredScore]  # by seed
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """An arm less the baseline.
 
-    difference: with its interval, of this arm alone
-    p_value:    of the test that the true difference is zero; where arms share their seeds and items, the spread over
-                seeds is that of all of them together where an arm's own is smaller
+    difference: with its interval. The spread over seeds is that of all arms that are compared, the baseline's among
+                them, where the arm's own is smaller
+    p_value:    of the test that the true difference is zero, which is that interval's
     p_holm:     after Holm over all arms of the table that are compared
     relative:   the difference over the baseline, as a share: the papers' relative gain. None where that means nothing
     detectable: the least true difference that this many seeds and items would show with a probability of 80%, were
@@ -48,66 +46,104 @@ class Comparison:
     detectable: float | None
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """`pairs` are rows [seeds, items] of arm and baseline where the metric is a mean of items; `seeds` the arm's."""
-
-    interval: Interval
-    pairs: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    seeds: frozenset[int]
-
-
 def compare(arms: Mapping[str, Scores], baseline: Scores, confidence: float) -> dict[str, Comparison]:
-    """The comparisons of arms that have all their scores, by name; without those that cannot be compared."""
-    found = {name: _difference(scores, baseline, confidence) for name, scores in arms.items()}
-    able = {name: one for name, one in found.items() if one is not None}
-    p_values = _p_values(able, rows_of(baseline))
-    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    strictest = 1 - (1 - confidence) / max(1, len(able))
-    return {
-        name: Comparison(
-            one.interval, p_values[name], corrected[name], _relative(one, confidence), _detectable(one, strictest)
-        )
-        for name, one in able.items()
-    }
+    """The comparisons of arms that have all their scores, by name; without those that cannot be compared.
 
-
-def _p_values(found: Mapping[str, _Difference], baseline: Mapping[int, Sequence[float]] | None) -> dict[str, float]:
-    """Of arms that were paired seed by seed with the baseline: by what all of them know of the spread over seeds."""
-    own = {name: one.interval.p_value for name, one in found.items()}
-    if baseline is None or len(baseline) == 1:
-        return own
-    paired_arms = {
-        name: one.pairs
-        for name, one in found.items()
-        if one.pairs is not None
-        and one.pairs[0].shape[1] > 1
-        and one.seeds == baseline.keys()
-        and one.interval.standard_error > 0  # differences that are all the same have an exact p-value
-    }
-    if len(paired_arms) < 2:
-        return own
-    # Every arm was paired with the same rows of the baseline.
-    of_baseline = next(iter(paired_arms.values()))[1]
-    of_all = pooled_seed_square([of_baseline, *(a for a, _ in paired_arms.values())])
-    return own | {name: p_value(a - b, of_all) for name, (a, b) in paired_arms.items()}
-
-
-def _difference(a: Scores, b: Scores, confidence: float) -> _Difference | None:
-    """a - b for the scores of two ok cells: paired item by item where the metric is a mean of items.
-
-    None where the two cannot be compared: other items, or several seeds and none in common. Other metrics have their
-    standard errors added as if independent, which on shared items is too wide rather than too narrow.
+    An arm cannot be where it answered other items, or has several seeds and none of the baseline's.
     """
-    bounds = difference_bounds(bounds_of([*a.values(), *b.values()]))
+    able = {name: scores for name, scores in arms.items() if _can_be_paired(scores, baseline)}
+    spreads = seed_spreads([baseline, *able.values()])
+    strictest = 1 - (1 - confidence) / max(1, len(able))
+    of_items = {name: scores for name, scores in able.items() if itemised(scores) and itemised(baseline)}
+    found = _of_items(of_items, baseline, spreads, confidence, strictest)
+    for name in able.keys() - found.keys():
+        found[name] = _Found(_of_fitted(able[name], baseline, spreads, confidence), None, None)
+    p_values = [found[name].interval.p_value for name in able]
+    return {
+        name: Comparison(found[name].interval, p_value, p_holm, found[name].relative, found[name].detectable)
+        for name, p_value, p_holm in zip(able, p_values, holm(p_values), strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class _Found:
+    interval: Interval
+    relative: Ratio | None
+    detectable: float | None
+
+
+def seed_spreads(arms: Iterable[Scores]) -> dict[tuple[int, ...], SeedSpread]:
+    """What arms with complete scores in one column know of the spread over seeds, by the seeds that they have."""
+    means: dict[tuple[int, ...], list[list[float]]] = defaultdict(list)
+    for scores in arms:
+        seeds = tuple(sorted(scores))
+        if len(seeds) > 1:
+            means[seeds].append([scores[seed].score.value or 0.0 for seed in seeds])
+    return {seeds: seed_spread(own) for seeds, own in means.items()}
+
+
+def _can_be_paired(a: Scores, b: Scores) -> bool:
     if len(a) > 1 and len(b) > 1 and not a.keys() & b.keys():
-        return None
-    rows_a, rows_b = rows_of(a), rows_of(b)
-    if rows_a is not None and rows_b is not None:
-        if items_of(a) != items_of(b):
-            return None
-        of_a, of_b = paired(rows_a, rows_b)
-        return _Difference(mean_interval(of_a - of_b, confidence, bounds), (of_a, of_b), frozenset(a))
+        return False
+    return not itemised(a) or not itemised(b) or items_of(a) == items_of(b)
+
+
+def _weights(a: Scores, b: Scores) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
+    """The seeds over which a - b spreads, and the weights in it, and in b, of the arms that have them.
+
+    None where neither arm has several seeds, or both have several of which only some are common.
+    """
+    if len(a) > 1 and len(b) > 1:
+        return (tuple(sorted(a)), (1.0, -1.0), (0.0, 1.0)) if a.keys() == b.keys() else None
+    if len(a) > 1:
+        return tuple(sorted(a)), (1.0,), (0.0,)
+    return (tuple(sorted(b)), (-1.0,), (1.0,)) if len(b) > 1 else None
+
+
+def _of_items(
+    arms: Mapping[str, Scores],
+    baseline: Scores,
+    spreads: Mapping[tuple[int, ...], SeedSpread],
+    confidence: float,
+    strictest: float,
+) -> dict[str, _Found]:
+    """Of metrics that are means of items: paired item by item; those of one design are computed together."""
+    designs: dict[object, list[str]] = defaultdict(list)
+    for name, scores in arms.items():
+        designs[_weights(scores, baseline) or tuple(sorted(scores))].append(name)
+    rows_b = _by_seed(baseline) if arms else {}
+    found = {}
+    for names in designs.values():
+        pairs = [paired(_by_seed(arms[name]), rows_b) for name in names]
+        a, b = np.stack([of_a for of_a, _ in pairs]), np.stack([of_b for _, of_b in pairs])
+        n_items, weights = a.shape[2], _weights(arms[names[0]], baseline)
+        square = products = None
+        if weights is not None and n_items > 1:
+            seeds, of_difference, of_baseline = weights
+            square = spreads[seeds].square(of_difference, n_items)
+            products = pooled_products(spreads[seeds], of_difference, of_baseline, n_items)
+        units = [unit_bounds([*arms[name].values(), *baseline.values()]) for name in names]
+        bounds = [difference_bounds(own) for own in bounds_within(units, np.stack([a, b], axis=1))]
+        intervals = mean_intervals(a - b, bounds, confidence, square)
+        # A relative gain means nothing for metrics without a zero that means nothing there: those with values below it.
+        gains = ratios_of_means(a - b, b, confidence, products)
+        above = (np.minimum(a, b).min(axis=(1, 2)) >= 0).tolist()
+        if a[0].size > 1:
+            least = minimum_detectable_differences(a - b, strictest, POWER, square)
+        for place, name in enumerate(names):
+            seen = least[place] or None if a[0].size > 1 else None
+            found[name] = _Found(intervals[place], gains[place] if above[place] else None, seen)
+    return found
+
+
+def _by_seed(scores: Scores) -> dict[int, Matrix]:
+    rows = rows_of(scores)
+    assert rows is not None
+    return dict(zip(sorted(scores), rows, strict=True))
+
+
+def _of_fitted(a: Scores, b: Scores, spreads: Mapping[tuple[int, ...], SeedSpread], confidence: float) -> Interval:
+    """Of other metrics: their standard errors are added as if independent, on shared items too wide, never narrow."""
     pairs = [(a[of_a].score, b[of_b].score) for of_a, of_b in seed_pairs(a, b)]
     values = [one.value - other.value for one, other in pairs if one.value is not None and other.value is not None]
     errors = [
@@ -115,20 +151,10 @@ def _difference(a: Scores, b: Scores, confidence: float) -> _Difference | None:
         for one, other in pairs
         if one.standard_error is not None and other.standard_error is not None
     ]
+    stored = [*a.values(), *b.values()]
+    scores = np.array([[one.score.value or 0.0 for one in stored]])
+    bounds = difference_bounds(bounds_within([unit_bounds(stored)], scores)[0])
     known = errors if len(errors) == len(values) else None
-    return _Difference(interval_from_standard_errors(values, known, confidence, bounds), None, frozenset(a))
-
-
-def _relative(found: _Difference, confidence: float) -> Ratio | None:
-    """None for metrics without a zero that means nothing there: those with values below it."""
-    if found.pairs is None or min(float(rows.min()) for rows in found.pairs) < 0:
-        return None
-    a, b = found.pairs
-    return ratio_of_means(a - b, b, confidence)
-
-
-def _detectable(found: _Difference, confidence: float) -> float | None:
-    if found.pairs is None or found.pairs[0].size == 1:
-        return None
-    a, b = found.pairs
-    return minimum_detectable_difference(a - b, confidence=confidence, power=POWER) or None
+    weights = _weights(a, b)
+    square = None if weights is None else spreads[weights[0]].square(weights[1])
+    return interval_from_standard_errors(values, known, confidence, bounds, square)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from results.errors import UserError
-from results.schema import Base, to_json
+from results.schema import Base, from_json, to_json
 
 # How long a writer waits for another one, in milliseconds.
 _BUSY_TIMEOUT = 60_000
@@ -29,7 +29,7 @@ def connect(url_or_path: str | Path, create: bool) -> Engine:
     if path := file_of(url):
         _prepare_file(path, create)
     with described(url):
-        engine = create_engine(url, json_serializer=to_json)
+        engine = create_engine(url, json_serializer=to_json, json_deserializer=from_json)
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -65,6 +65,12 @@ def described(url: URL) -> Iterator[None]:
 def shown(url: URL) -> str:
     """A URL as messages show it: without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def shown_place(url_or_path: str | Path) -> str:
+    """A store's file, or its URL without its password. Raises UserError for another URL."""
+    url = _url(url_or_path)
+    return str(file_of(url) or shown(url))
 
 
 def file_of(url: URL) -> Path | None:

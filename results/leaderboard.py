@@ -1,13 +1,15 @@
 """The leaderboard of a profile: a row for every arm name over its seeds, a column for every metric, from the items."""
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 
 from pydantic import BaseModel
 
-from results.cells import Cell, cell, worst
+from results.cells import Cell, cells, worst
 from results.comparison import Comparison, compare
 from results.digest import canonical_json
 from results.errors import UserError
@@ -81,6 +83,12 @@ class Row:
         return any(run.arm.settings.get("check") for run in self.runs)
 
     @property
+    def external(self) -> str | None:
+        """Where a model comes from that the study did not train, and whose budget is unknown; None for its own."""
+        found = self.runs[0].arm.settings.get("external")
+        return str(found) if found else None
+
+    @property
     def difference(self) -> Interval | None:
         """To the baseline in the main column."""
         return self.compared.difference if self.compared else None
@@ -150,6 +158,19 @@ def leaderboard(
     Raises UserError where there is no such profile or arm, or no such column among others. A column that only the
     profile states, or of a profile without any score, is there, and its cells say what became of the arms.
     """
+    # Nothing that is made here is garbage before its end: the collector would look through all of it over and over.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _leaderboard(store, profile_name, main, baseline, columns, confidence)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _leaderboard(  # noqa: PLR0917
+    store: Store, profile_name: str, main: str | None, baseline: str | None, columns: Sequence[str], confidence: float
+) -> Leaderboard:
     profile = store.profile(profile_name)
     stated = _Stated.model_validate(profile.spec.get("leaderboard") or {})
     recorded = store.arms(profile.digest)
@@ -165,12 +186,11 @@ def leaderboard(
     if baseline is not None and baseline not in arms:
         known = plain(", ".join(sorted(arms)))
         raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
-    matched = set(arms) if baseline is None else _matched(arms, baseline)
+    matched = set(arms) if baseline is None else matched_with(arms, baseline)
     runs = _runs(store, profile.digest, recorded)
-    rows = []
-    for name, own in arms.items():
-        of_columns = [scores.get((name, c), {}) for c in range(len(found))]
-        rows.append(replace(_row(own, of_columns, runs, confidence), matched=name in matched))
+    asked = [(own, scores.get((name, c), {})) for name, own in arms.items() for c in range(len(found))]
+    shown = iter(cells(asked, confidence))
+    rows = [_row(own, tuple(islice(shown, len(found))), runs, name in matched) for name, own in arms.items()]
     if index is not None:
         if baseline is not None:
             rows = _compare(rows, baseline, index, scores, confidence)
@@ -246,19 +266,16 @@ def _runs(store: Store, profile: str, arms: Iterable[Arm]) -> dict[ArmKey, Run]:
     return runs
 
 
-def _row(
-    arms: Sequence[Arm], scores: Sequence[Mapping[int, StoredScore]], runs: Mapping[ArmKey, Run], confidence: float
-) -> Row:
-    cells = tuple(cell(arms, of_column, confidence) for of_column in scores)
+def _row(arms: Sequence[Arm], own_cells: tuple[Cell, ...], runs: Mapping[ArmKey, Run], matched: bool) -> Row:
     broken = [arm for arm in arms if arm.status != "ok"]
-    unfinished = [one for one in cells if one.condition not in ("ok", "absent")]
+    unfinished = [one for one in own_cells if one.condition not in ("ok", "absent")]
     status = worst(arm.status for arm in broken) if broken else unfinished[0].condition if unfinished else "ok"
     reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
     own = tuple(runs[ArmKey(arm.name, arm.seed)] for arm in arms)
-    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), cells, None, True, own)
+    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), own_cells, None, matched, own)
 
 
-def _matched(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
+def matched_with(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
     """The arms that may be compared with the baseline: those of its comparisons, and models that were not trained.
 
     Where the baseline is in no comparison of its profile, nothing is said of budgets, and all may be.
@@ -267,7 +284,8 @@ def _matched(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
     return {
         name
         for name, (arm, *_) in arms.items()
-        if not arm.settings.get("check") and (not own or own & _comparisons(arm) or arm.settings.get("responses") == 0)
+        if not (arm.settings.get("check") or arm.settings.get("external"))
+        and (not own or own & _comparisons(arm) or arm.settings.get("responses") == 0)
     }
 
 

@@ -1,12 +1,16 @@
 """Scores and the items behind them: checked against each other when written, computed anew from the items when read."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import fsum, isclose, sqrt
 from struct import pack
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from results.rows import Item, Score
 
@@ -16,6 +20,39 @@ class ArmKey(NamedTuple):
 
     name: str
     seed: int
+
+
+class Outcomes(Mapping[str, float]):
+    """Values by item, as a column: `names` in their order, and beside them their values, `column`[items].
+
+    Scores of the same items share one tuple of names.
+    """
+
+    __slots__ = ("column", "names")
+
+    def __init__(self, names: tuple[str, ...], column: NDArray[np.float64]) -> None:
+        self.names = names
+        self.column = column
+
+    def __getitem__(self, item: str) -> float:
+        place = bisect_left(self.names, item)
+        if place == len(self.names) or self.names[place] != item:
+            raise KeyError(item)
+        return float(self.column[place])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def outcomes(values: Mapping[str, float]) -> Outcomes:
+    """Values by item as a column."""
+    if isinstance(values, Outcomes):
+        return values
+    names = tuple(sorted(values))
+    return Outcomes(names, np.array([values[name] for name in names], float))
 
 
 @dataclass(frozen=True)
@@ -51,11 +88,15 @@ def items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple
 
 def recomputed(score: Score, values: Mapping[str, float]) -> Score:
     """`score` with n_scored counted from its items' values; value and standard error too, where it is their mean."""
-    update: dict[str, object] = {"n_scored": len(values)}
-    if is_mean(score):
-        mean = _mean(values.values())
-        update |= {"value": mean, "standard_error": _standard_error(values.values(), mean)}
-    return score.model_copy(update=update)
+    return score.model_copy(update=counted(outcomes(values).column, is_mean(score)))
+
+
+def counted(values: NDArray[np.float64], mean: bool) -> dict[str, float | int | None]:
+    """The fields of a score that follow from its items' values; `mean`: value and standard error are among them."""
+    if not mean:
+        return {"n_scored": len(values)}
+    value = _mean(values.tolist())
+    return {"n_scored": len(values), "value": value, "standard_error": _standard_error(values, value)}
 
 
 def evidence(values: Mapping[tuple[str, str], Mapping[str, float]]) -> str:
@@ -71,7 +112,12 @@ def evidence(values: Mapping[tuple[str, str], Mapping[str, float]]) -> str:
 
 def is_mean(score: Score) -> bool:
     """Whether the score is the mean of its items."""
-    return score.detail.get("aggregate") == "mean"
+    return says_mean(score.detail)
+
+
+def says_mean(detail: Mapping[str, object]) -> bool:
+    """Whether this is the detail of a score that is the mean of its items."""
+    return detail.get("aggregate") == "mean"
 
 
 def _mean(values: Collection[float]) -> float | None:
@@ -79,10 +125,10 @@ def _mean(values: Collection[float]) -> float | None:
     return fsum(values) / len(values) if values else None
 
 
-def _standard_error(values: Collection[float], mean: float | None) -> float | None:
+def _standard_error(values: NDArray[np.float64], mean: float | None) -> float | None:
     if mean is None or len(values) < 2:
         return None
-    return sqrt(fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1) / len(values))
+    return sqrt(fsum(((values - mean) ** 2).tolist()) / (len(values) - 1) / len(values))
 
 
 def _check(score: Score, outcomes: Sequence[float | None]) -> None:

@@ -11,9 +11,13 @@ Components), and referred to Student's t with Satterthwaite's (1946, Biometrics 
 Where the estimate of the seeds' or the items' component is negative it is taken as zero: the variance is never below
 max(MS_seed, MS_item) / (S n).
 
-Measured by simulation (benchmarks/coverage.py): in studies like the micro study 95 to 97% of the 95% intervals hold
-the truth; where the spread over seeds is far larger than the sampling of items, three seeds are too few to know it, and
-92% do. Of tables of ten equal arms 4% at most find a difference after Holm's correction.
+A contrast of arms (a row of the leaderboard beside the baseline, a claim) is an interval of the same kind over their
+weighted sum, with one change: with three seeds MS_seed often looks far smaller than it is. All arms of the table that
+share their seeds know it together (`results.variance.seed_spread`), and where a contrast's own is smaller, theirs
+stands in its place, with their degrees of freedom. A single arm's mean keeps its own: that the spread over seeds is
+alike in all arms can be said of contrasts that are tested together, not of every number in a table.
+
+What this covers and finds was measured by simulation: benchmarks/coverage.py, docs/benchmarks.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from results.variance import MeanSquares, SeedSquare, mean_squares, satterthwaite, variance_candidates, variance_of_mean
+from results.variance import MeanSquares, SeedSquare, mean_squares, satterthwaite, variance_of_mean, with_pooled
 
 Bounds = tuple[float, float]
 
@@ -58,38 +62,48 @@ class Interval:
     spread: Spread
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two means with its two-sided interval; a limit is infinite where the ratio has none on that side."""
-
-    value: float
-    low: float
-    high: float
-
-
 class _Limits(NamedTuple):
     low: float
     high: float
     p_value: float
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95, bounds: Bounds | None = None) -> Interval:
+def mean_interval(
+    values: ArrayLike, confidence: float = 0.95, bounds: Bounds | None = None, of_all: SeedSquare | None = None
+) -> Interval:
     """Mean of values[seeds, items] with its interval. One seed: items only; one item: seeds only.
 
     `bounds` are the least and the greatest value that an item can have; limits are cut there, and they give an exact
-    interval where every value is the same (without them it has no width). Raises ValueError for NaN, infinity or an
-    empty matrix.
+    interval where every value is the same (without them it has no width). `of_all` is what several arms know of the
+    seeds' mean square. Raises ValueError for NaN, infinity or an empty matrix.
     """
-    matrix = _matrix(values)
-    n_seeds, n_items = matrix.shape
-    mean, spread = float(matrix.mean()), _spread(n_seeds > 1, n_items > 1)
-    if spread is not Spread.NOTHING and np.all(matrix == matrix[0, 0]):
-        mean, variance, freedom = float(matrix[0, 0]), 0.0, float(max(n_seeds, n_items) - 1)
-        limits = _constant_limits(mean, n_items if n_items > 1 else n_seeds, confidence, bounds)
+    return mean_intervals(_matrix(values)[None], [bounds], confidence, of_all)[0]
+
+
+def mean_intervals(
+    values: NDArray[np.float64],
+    bounds: Sequence[Bounds | None],
+    confidence: float = 0.95,
+    of_all: SeedSquare | None = None,
+) -> list[Interval]:
+    """mean_interval of every one of values[matrices, seeds, items], which are finite."""
+    n_seeds, n_items = values.shape[1:]
+    spread = _spread(n_seeds > 1, n_items > 1)
+    means, constant = values.mean(axis=(1, 2)), (values == values[:, :1, :1]).all(axis=(1, 2)).tolist()
+    if spread is Spread.NOTHING:
+        variance, freedom = np.full_like(means, inf), np.zeros_like(means)
     else:
-        variance, freedom = variance_of_mean(matrix)
-        limits = _student_limits(mean, variance, freedom, confidence, bounds)
-    return Interval(mean, limits.low, limits.high, sqrt(variance), freedom, limits.p_value, n_seeds, n_items, spread)
+        variance, freedom = variance_of_mean(values, of_all)
+    limits = _student_limits(means, variance, freedom, confidence, bounds)
+    errors, freedoms = np.sqrt(variance).tolist(), freedom.tolist()
+    found = []
+    for place, student in enumerate(limits):
+        own, mean, error, df = student, float(means[place]), errors[place], freedoms[place]
+        if constant[place] and spread is not Spread.NOTHING:
+            mean, error, df = float(values[place, 0, 0]), 0.0, max(n_seeds, n_items) - 1.0
+            own = _constant_limits(mean, n_items if n_items > 1 else n_seeds, confidence, bounds[place])
+        found.append(Interval(mean, own.low, own.high, error, df, own.p_value, n_seeds, n_items, spread))
+    return found
 
 
 def paired_difference(
@@ -111,20 +125,6 @@ def paired(a: Mapping[int, ArrayLike], b: Mapping[int, ArrayLike]) -> tuple[NDAr
     if len(lengths := {row.size for row in (*rows_a, *rows_b)}) != 1:
         raise ValueError(f"rows of different lengths cannot be paired: {sorted(lengths)}")
     return np.stack(rows_a), np.stack(rows_b)
-
-
-def p_value(differences: ArrayLike, of_all: SeedSquare) -> float:
-    """That of the test that the mean of differences[seeds, items], two of each at least, is zero: one of several arms.
-
-    The spread over seeds is that of all arms together where an arm's own is smaller: with few seeds it often looks far
-    smaller than it is, and of many arms one is then told from the baseline for nothing.
-    """
-    matrix = _matrix(differences)
-    squares = mean_squares(matrix)
-    own = squares.seed >= of_all.square
-    squares = squares if own else squares._replace(seed=of_all.square)
-    variance, freedom = satterthwaite(squares, matrix.shape[0], matrix.shape[1], None if own else of_all.freedom)
-    return _student_limits(float(matrix.mean()), variance, freedom, 0.95, None).p_value
 
 
 def seed_pairs(a: Mapping[int, object], b: Mapping[int, object]) -> list[tuple[int, int]]:
@@ -150,63 +150,30 @@ def interval_from_standard_errors(
     standard_errors: Sequence[float] | None,
     confidence: float = 0.95,
     bounds: Bounds | None = None,
+    of_all: SeedSquare | None = None,
 ) -> Interval:
     """Mean of one value a seed, for metrics that are no mean of items and bring a standard error (of items) or none.
 
     The seeds answer the same items, so the mean of the squared standard errors is added whole to the spread over
     seeds. What is noise of single answers is then counted twice: the interval is a little wide, never narrow.
-    Without any variance the interval has no width, and the p-value is that of the sign test over the seeds.
+    `of_all` is what several arms know of the variance over seeds. Without any variance the interval has no width, and
+    the p-value is that of the sign test over the seeds.
     """
     per_seed = _matrix([values])[0]
     mean, n_seeds = float(per_seed.mean()), per_seed.size
     spread = _spread(n_seeds > 1, standard_errors is not None)
-    between = float(per_seed.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    own, of_seeds = float(per_seed.var(ddof=1)) if n_seeds > 1 else 0.0, n_seeds - 1.0
+    if of_all is not None and own > 0:
+        own, of_seeds = max(own, float(np.asarray(of_all.square))), of_all.freedom
+    between = own / n_seeds
     within = float(np.mean(np.square(standard_errors))) if standard_errors is not None else 0.0
     variance = inf if spread is Spread.NOTHING else between + within
     # The standard errors count as known, so that only the spread over seeds costs degrees of freedom.
-    freedom = (n_seeds - 1) * (variance / between) ** 2 if between > 0 else inf
-    limits = _student_limits(mean, variance, freedom, confidence, bounds)
+    freedom = of_seeds * (variance / between) ** 2 if between > 0 else inf
+    (limits,) = _student_limits(np.array([mean]), np.array([variance]), np.array([freedom]), confidence, [bounds])
     if variance == 0:
         limits = limits._replace(p_value=1.0 if mean == 0 else 0.5 ** (n_seeds - 1))
     return Interval(mean, limits.low, limits.high, sqrt(variance), freedom, limits.p_value, n_seeds, 0, spread)
-
-
-def ratio_of_means(numerator: ArrayLike, denominator: ArrayLike, confidence: float = 0.95) -> Ratio | None:
-    """mean(numerator) / mean(denominator) over the same seeds and items, with Fieller's (1954, JRSS B 16:175) limits.
-
-    They are the ratios r for which mean(numerator - r denominator) is not told from zero, with the variance of
-    mean_interval and its degrees of freedom at the estimate. None where the denominator's mean is not positive.
-    A relative gain (a - b) / b is the ratio of a - b and b.
-    """
-    from scipy.special import stdtrit
-
-    top, bottom = _matrix(numerator), _matrix(denominator)
-    over, under = float(top.mean()), float(bottom.mean())
-    if under <= 0:
-        return None
-    value = over / under
-    if top.size == 1:
-        return Ratio(value, -inf, inf)
-    quantile = float(stdtrit(variance_of_mean(top - value * bottom)[1], (1 + confidence) / 2))
-    # The variance is the greatest of several quadratic forms in r: the limits are the widest that one of them gives.
-    forms = zip(
-        variance_candidates(top, top),
-        variance_candidates(top, bottom),
-        variance_candidates(bottom, bottom),
-        strict=True,
-    )
-    limits = [_fieller(over, under, *(quantile**2 * v for v in form)) for form in forms]
-    return Ratio(value, min(low for low, _ in limits), max(high for _, high in limits))
-
-
-def _fieller(over: float, under: float, top: float, both: float, bottom: float) -> tuple[float, float]:
-    """The r for which (over - r under)² <= top - 2 r both + r² bottom; an empty set is the ratio itself."""
-    square, linear, constant = under**2 - bottom, over * under - both, over**2 - top
-    if square <= 0:
-        return -inf, inf
-    root = sqrt(max(linear**2 - square * constant, 0.0))
-    value = over / under
-    return min((linear - root) / square, value), max((linear + root) / square, value)
 
 
 def minimum_detectable_difference(
@@ -221,23 +188,49 @@ def minimum_detectable_difference(
     `differences[seeds, items]` are a pilot's paired differences, whose variance components are carried over; by default
     the study has the pilot's size. Raises ValueError where the pilot has too few seeds or items to know a component.
     """
-    from scipy.special import stdtrit
-
     pilot = _matrix(differences)
     seeds, items = n_seeds or pilot.shape[0], n_items or pilot.shape[1]
     if (pilot.shape[0] == 1) != (seeds == 1) or (pilot.shape[1] == 1) != (items == 1) or pilot.size == 1:
         raise ValueError(f"a pilot of {pilot.shape} seeds × items says nothing about a study of {(seeds, items)}")
     if 1 in pilot.shape:
-        variance, freedom = float(pilot.var(ddof=1)) / (seeds * items), seeds * items - 1.0
+        variance, freedom = np.asarray(pilot.var(ddof=1) / (seeds * items)), np.asarray(seeds * items - 1.0)
     else:
-        squares = mean_squares(pilot)
-        of_seeds = max(squares.seed - squares.residual, 0.0) / pilot.shape[1]
-        of_items = max(squares.item - squares.residual, 0.0) / pilot.shape[0]
-        expected = MeanSquares(
-            squares.residual + items * of_seeds, squares.residual + seeds * of_items, squares.residual
-        )
+        expected = _components(mean_squares(pilot), pilot.shape[0], pilot.shape[1], seeds, items)
         variance, freedom = satterthwaite(expected, seeds, items)
-    return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) * sqrt(variance)
+    return float(detectable(variance, freedom, confidence, power))
+
+
+def minimum_detectable_differences(
+    differences: NDArray[np.float64], confidence: float, power: float, of_all: SeedSquare | None = None
+) -> list[float]:
+    """That of studies of the pilots' size, of every one of differences[pilots, seeds, items], two items at least."""
+    n_seeds, n_items = differences.shape[1:]
+    if 1 in (n_seeds, n_items):
+        variance, freedom = variance_of_mean(differences)
+    else:
+        squares, of_seed = mean_squares(differences), np.asarray(n_seeds - 1.0)
+        if of_all is not None:
+            squares, of_seed = with_pooled(squares, n_seeds, of_all)
+        expected = _components(squares, n_seeds, n_items, n_seeds, n_items)
+        variance, freedom = satterthwaite(expected, n_seeds, n_items, of_seed)
+    return [float(one) for one in detectable(variance, freedom, confidence, power)]
+
+
+def detectable(
+    variance: NDArray[np.float64] | float, freedom: NDArray[np.float64] | float, confidence: float, power: float
+) -> NDArray[np.float64]:
+    """The true difference that a test with this variance and these degrees of freedom finds with this probability."""
+    from scipy.special import stdtrit
+
+    df = np.asarray(freedom, np.float64)
+    return np.asarray((stdtrit(df, (1 + confidence) / 2) + stdtrit(df, power)) * np.sqrt(variance))
+
+
+def _components(squares: MeanSquares, n_seeds: int, n_items: int, seeds: int, items: int) -> MeanSquares:
+    """The mean squares to expect of seeds × items, after those of n_seeds × n_items."""
+    of_seeds = np.maximum(squares.seed - squares.residual, 0.0) / n_items
+    of_items = np.maximum(squares.item - squares.residual, 0.0) / n_seeds
+    return MeanSquares(squares.residual + items * of_seeds, squares.residual + seeds * of_items, squares.residual)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -265,18 +258,27 @@ def _spread(seeds: bool, items: bool) -> Spread:
     return Spread.ITEMS if items else Spread.NOTHING
 
 
-def _student_limits(mean: float, variance: float, freedom: float, confidence: float, bounds: Bounds | None) -> _Limits:
+def _student_limits(
+    means: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    freedom: NDArray[np.float64],
+    confidence: float,
+    bounds: Sequence[Bounds | None],
+) -> list[_Limits]:
     from scipy.special import stdtr, stdtrit
 
-    if variance == inf:
-        return _Limits(-inf, inf, 1.0)
-    if variance == 0:
-        return _Limits(mean, mean, float(mean == 0))
-    error = sqrt(variance)
-    half = error * float(stdtrit(freedom, (1 + confidence) / 2))
-    least, greatest = bounds or (-inf, inf)
-    p_value = 2 * float(stdtr(freedom, -abs(mean) / error))
-    return _Limits(max(mean - half, least), min(mean + half, greatest), p_value)
+    error, known = np.sqrt(variance), np.isfinite(variance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = np.where(known, error * stdtrit(freedom, (1 + confidence) / 2), inf)
+        p_values = np.where(known, 2 * stdtr(freedom, -np.abs(means) / error), 1.0)
+    half = np.where(variance == 0, 0.0, half)
+    p_values = np.where(variance == 0, means == 0, p_values)
+    least, greatest = np.array([own or (-inf, inf) for own in bounds]).T
+    low, high = (
+        np.where(known, np.maximum(means - half, least), -inf),
+        np.where(known, np.minimum(means + half, greatest), inf),
+    )
+    return [_Limits(*own) for own in zip(low.tolist(), high.tolist(), p_values.tolist(), strict=True)]
 
 
 def _constant_limits(value: float, draws: int, confidence: float, bounds: Bounds | None) -> _Limits:

@@ -16,6 +16,16 @@ def plain(text: str, limit: int = 300) -> str:
     return shown if len(text) <= limit else f"{shown} … ({len(text):,} characters in all)"
 
 
+def lines(text: str, limit: int = 600) -> str:
+    """`text` as `plain` shows it, but on its own lines. Runs of empty lines become one."""
+    shown: list[str] = []
+    for line in text[:limit].splitlines():
+        safe = plain(line, limit)
+        if safe or (shown and shown[-1]):
+            shown.append(safe)
+    return "\n".join(shown).strip() + ("" if len(text) <= limit else f" … ({len(text):,} characters in all)")
+
+
 def no_formula(text: str) -> str:
     """Text for a CSV file: an apostrophe stands before what a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,97 +1,147 @@
 """The variance of a mean over training seeds and items, crossed: mean squares and what is made of them.
 
-The model and its sources stand in results/statistics.py.
+The model and its sources stand in results/statistics.py. All arrays are [..., seeds, items]: any number of such layouts
+at once, of one shape.
 """
 
 from collections.abc import Sequence
-from math import inf
+from math import isclose
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
 
 
 class MeanSquares(NamedTuple):
-    """Of a two-way layout without replication; that of the seeds is n times the variance of their means."""
+    """Of a two-way layout without replication, [...] each; that of the seeds is n times the variance of their means."""
 
-    seed: float
-    item: float
-    residual: float
+    seed: Array
+    item: Array
+    residual: Array
 
 
-def mean_squares(matrix: NDArray[np.float64]) -> MeanSquares:
-    """Mean squares of matrix[seeds, items], two of each at least."""
+def mean_squares(matrix: Array) -> MeanSquares:
+    """Mean squares of matrix[..., seeds, items], two of each at least."""
     return mean_products(matrix, matrix)
 
 
-def mean_products(x: NDArray[np.float64], y: NDArray[np.float64]) -> MeanSquares:
-    """What mean squares are to a variance, to a covariance: of two matrices [seeds, items] of the same layout."""
-    n_seeds, n_items = x.shape
+def mean_products(x: Array, y: Array) -> MeanSquares:
+    """What mean squares are to a variance, to a covariance: of two arrays [..., seeds, items] of the same layout."""
+    n_seeds, n_items = x.shape[-2:]
     of_x = _effects(x)
     of_y = of_x if y is x else _effects(y)
-    seed, item, residual = (float(np.vdot(one, other)) for one, other in zip(of_x, of_y, strict=True))
     return MeanSquares(
-        seed=n_items * seed / (n_seeds - 1),
-        item=n_seeds * item / (n_items - 1),
-        residual=residual / ((n_seeds - 1) * (n_items - 1)),
+        seed=n_items * (of_x[0] * of_y[0]).sum(axis=-1) / (n_seeds - 1),
+        item=n_seeds * (of_x[1] * of_y[1]).sum(axis=-1) / (n_items - 1),
+        residual=(of_x[2] * of_y[2]).sum(axis=(-2, -1)) / ((n_seeds - 1) * (n_items - 1)),
     )
 
 
-def _effects(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _effects(matrix: Array) -> tuple[Array, Array, Array]:
     """Of seeds, of items, and what is left of a matrix without its mean."""
-    n_seeds, n_items = matrix.shape
-    centred = matrix - matrix.sum() / matrix.size
-    by_seed, by_item = centred.sum(axis=1) / n_items, centred.sum(axis=0) / n_seeds
-    return by_seed, by_item, centred - by_seed[:, None] - by_item
+    centred = matrix - matrix.mean(axis=(-2, -1), keepdims=True)
+    by_seed, by_item = centred.mean(axis=-1), centred.mean(axis=-2)
+    return by_seed, by_item, centred - by_seed[..., None] - by_item[..., None, :]
 
 
-def variance_of_mean(matrix: NDArray[np.float64]) -> tuple[float, float]:
-    """Variance of the grand mean, and its degrees of freedom."""
-    if matrix.size == 1:
-        return inf, 0.0
-    if 1 in matrix.shape:
-        return float(matrix.var(ddof=1)) / matrix.size, float(matrix.size - 1)
-    return satterthwaite(mean_squares(matrix), *matrix.shape)
+class SeedSquare(NamedTuple):
+    """What the seeds' mean square is expected to be, [...], from several arms together, and its degrees of freedom."""
+
+    square: ArrayLike
+    freedom: float
+
+
+def variance_of_mean(matrix: Array, of_all: SeedSquare | None = None) -> tuple[Array, Array]:
+    """Variance of the means of matrix[..., seeds, items], two values at least, and its degrees of freedom.
+
+    of_all: the seeds' mean square by several arms, which counts as in `with_pooled`
+    """
+    n_seeds, n_items = matrix.shape[-2:]
+    if 1 in (n_seeds, n_items):
+        size = n_seeds * n_items
+        variance = matrix.reshape(*matrix.shape[:-2], size).var(axis=-1, ddof=1) / size
+        return variance, np.full_like(variance, size - 1)
+    squares, of_seed = mean_squares(matrix), np.asarray(n_seeds - 1.0)
+    if of_all is not None:
+        squares, of_seed = with_pooled(squares, n_seeds, of_all)
+    return satterthwaite(squares, n_seeds, n_items, of_seed)
+
+
+def with_pooled(squares: MeanSquares, n_seeds: int, of_all: SeedSquare) -> tuple[MeanSquares, Array]:
+    """Mean squares of which the seeds' is not below the pooled one, and the seeds' degrees of freedom."""
+    own = alike(squares, of_all)
+    seed = np.where(own, squares.seed, np.maximum(squares.seed, of_all.square))
+    return squares._replace(seed=seed), np.where(own, n_seeds - 1.0, of_all.freedom)
+
+
+# Of arms that answer alike the residual is less than this share of the pooled square.
+_ALIKE = 1e-3
+
+
+def alike(squares: MeanSquares, of_all: SeedSquare) -> Array:
+    """Whether a contrast is of arms that answer alike item by item, as two forms of one objective do.
+
+    It keeps what it has: other arms' seeds say nothing of it.
+    """
+    pooled = np.asarray(of_all.square, float)
+    return np.asarray((squares.residual < _ALIKE * pooled) | (pooled <= 0))
 
 
 def satterthwaite(
-    squares: MeanSquares, n_seeds: int, n_items: int, of_seed: float | None = None
-) -> tuple[float, float]:
+    squares: MeanSquares, n_seeds: int, n_items: int, of_seed: ArrayLike | None = None
+) -> tuple[Array, Array]:
     """Floored variance of the mean and V² / Σ MS²/df, which is never below the smaller df of the two effects.
 
     of_seed: degrees of freedom of the seeds' mean square; by default n_seeds - 1
     """
-    freedom = MeanSquares(of_seed or n_seeds - 1, n_items - 1, (n_seeds - 1) * (n_items - 1))
-    total = max(squares.seed + squares.item - squares.residual, squares.seed, squares.item)
-    if total == 0:
-        return 0.0, min(freedom.seed, freedom.item)
-    effective = total**2 / sum(square**2 / df for square, df in zip(squares, freedom, strict=True))
-    return total / (n_seeds * n_items), max(effective, min(freedom.seed, freedom.item))
+    freedom = (n_seeds - 1.0 if of_seed is None else of_seed, n_items - 1.0, (n_seeds - 1.0) * (n_items - 1))
+    total = np.maximum(squares.seed + squares.item - squares.residual, np.maximum(squares.seed, squares.item))
+    spent = np.asarray(sum(square**2 / np.asarray(df) for square, df in zip(squares, freedom, strict=True)))
+    effective = np.divide(total**2, spent, out=np.zeros_like(spent), where=spent > 0)
+    return total / (n_seeds * n_items), np.maximum(effective, np.minimum(freedom[0], freedom[1]))
 
 
-class SeedSquare(NamedTuple):
-    """A mean square of seeds, and its degrees of freedom."""
+class SeedSpread(NamedTuple):
+    """The variance of an arm's mean from one training seed to the next, from several arms of the same seeds.
 
-    square: float
-    freedom: int
-
-
-def pooled_seed_square(arms: Sequence[NDArray[np.float64]]) -> SeedSquare:
-    """What the seeds' mean square of a difference of two of these arms [seeds, items] is expected to be.
-
-    From all of them together, as in a randomised block design: twice the mean square of the interaction of arms and
-    seeds. Seeds that all arms share cancel in it, as they do in a difference.
+    apart:  of what a seed does to a single arm: as in a randomised block design, the mean square of the interaction of
+            arms and seeds; 0 for one arm
+    shared: of what it does to all arms alike
     """
-    means = np.stack([arm.mean(axis=1) for arm in arms])
-    n_arms, n_seeds = means.shape
-    left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
-    freedom = (n_arms - 1) * (n_seeds - 1)
-    return SeedSquare(2 * arms[0].shape[1] * float(np.vdot(left, left)) / freedom, freedom)
+
+    apart: float
+    shared: float
+    n_arms: int
+    n_seeds: int
+
+    def product(self, x: Sequence[float], y: Sequence[float]) -> float:
+        """The covariance of two weighted sums of these arms, whose weights are in one order of the arms."""
+        return self.apart * sum(a * b for a, b in zip(x, y, strict=True)) + self.shared * sum(x) * sum(y)
+
+    def square(self, weights: Sequence[float], n_items: int = 1) -> SeedSquare:
+        """The seeds' mean square of a weighted sum of these arms, over so many items."""
+        if isclose(sum(weights), 0.0, abs_tol=1e-9):  # what seeds do to all arms alike cancels
+            return SeedSquare(n_items * self.product(weights, weights), (self.n_arms - 1) * (self.n_seeds - 1))
+        return SeedSquare(n_items * self.product(weights, weights), self._freedom)
+
+    @property
+    def _freedom(self) -> float:
+        """Of both parts: Satterthwaite's, for the sum of the mean squares of interaction and of seeds over all arms."""
+        k = self.n_arms
+        of_seeds = self.shared + self.apart / k
+        parts = ((k - 1) / k * self.apart, (k - 1) * (self.n_seeds - 1)), (of_seeds, self.n_seeds - 1)
+        spent = sum(part**2 / df for part, df in parts if df)
+        return sum(part for part, _ in parts) ** 2 / spent if spent else self.n_seeds - 1.0
 
 
-def variance_candidates(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, ...]:
-    """The candidates for the covariance of two grand means, of which the variance takes the greatest."""
-    if 1 in x.shape:
-        return (float(((x - x.mean()) * (y - y.mean())).sum()) / (x.size - 1) / x.size,)
-    seed, item, residual = mean_products(x, y)
-    return tuple(candidate / x.size for candidate in (seed + item - residual, seed, item))
+def seed_spread(means: ArrayLike) -> SeedSpread:
+    """The spread over seeds of means[arms, seeds], two seeds at least."""
+    values = np.asarray(means, float)
+    n_arms, n_seeds = values.shape
+    own = values - values.mean(axis=1, keepdims=True)
+    of_seeds = own.mean(axis=0)
+    apart = float(((own - of_seeds) ** 2).sum()) / ((n_arms - 1) * (n_seeds - 1)) if n_arms > 1 else 0.0
+    shared = float((of_seeds**2).sum()) / (n_seeds - 1) - apart / n_arms
+    return SeedSpread(apart, max(shared, 0.0), n_arms, n_seeds)

@@ -5,7 +5,8 @@ from math import inf
 from results.cells import Cell
 from results.comparison import POWER
 from results.leaderboard import Column, Leaderboard, Run
-from results.statistics import Interval, Ratio, Spread
+from results.ratio import Ratio
+from results.statistics import Interval, Spread
 
 # A whole number of one run; only a mean over runs has a fraction.
 _COUNT = "items"
@@ -113,9 +114,9 @@ def _comparison_notes(board: Leaderboard) -> list[str]:
     if board.baseline is None or board.main is None:
         return []
     found = [
-        f"Differences to {board.baseline} are paired by item and training seed. Their p-values take the spread over "
-        "seeds from all arms together where an arm's own is smaller, and are corrected after Holm over the arms that "
-        "are compared."
+        f"Differences to {board.baseline} are paired by item and training seed. They take the spread over seeds from "
+        "all arms together that are compared, where an arm's own is smaller; p-values are corrected after Holm over "
+        "the arms that are compared."
     ]
     if any(row.compared and row.compared.relative for row in board.rows):
         found.append(
@@ -130,7 +131,11 @@ def _comparison_notes(board: Leaderboard) -> list[str]:
             f"{board.baseline} of that size would show, after correction, with a probability of {POWER:.0%}; a smaller "
             "one is likely not to."
         )
-    if others := [row.name for row in board.rows if not row.matched and not row.check]:
+    for row in (row for row in board.rows if row.external):
+        found.append(
+            f"{row.name}: external, {row.external}; the budget of its training is not known, and it is not compared."
+        )
+    if others := [row.name for row in board.rows if not row.matched and not row.check and not row.external]:
         compared = [row.name for row in board.rows if row.difference is not None]
         found.append(
             f"Compared with {board.baseline}: {', '.join(compared) or 'none'}. Not compared, because they were trained "

@@ -4,3 +4,6 @@ import os
 
 # The command sets it for itself; a test that runs the command in this process comes after the library's import.
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+# Tests write into stores of their own, never into the one of whoever runs them.
+os.environ.pop("BRIDGEBENCH_STORE", None)

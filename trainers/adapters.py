@@ -19,16 +19,7 @@ def attach(model: "PreTrainedModel", lora: Lora, seed: int) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    linear = {n.rpartition(".")[2] for n, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    if lora.targets != "all-linear" and (unknown := sorted(set(lora.targets) - linear)):
-        raise UserError(
-            f"lora.targets: the model has no linear layer {unknown[0]!r}; it has {', '.join(sorted(linear))}"
-        )
-    if lora.targets != "all-linear" and (tied := _tied_output(model) & set(lora.targets)):
-        raise UserError(
-            f"lora.targets: {min(tied)!r} is the output layer, and its weights are the input embedding's too, which "
-            "the merged adapters would change as well: leave it out"
-        )
+    check_targets(model, lora)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -39,6 +30,22 @@ def attach(model: "PreTrainedModel", lora: Lora, seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return get_peft_model(model, config)
+
+
+def check_targets(model: "PreTrainedModel", lora: Lora) -> None:
+    """Raises UserError as `attach` does. The model may be without weights (on torch's device `meta`)."""
+    import torch
+
+    linear = {n.rpartition(".")[2] for n, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    if lora.targets != "all-linear" and (unknown := sorted(set(lora.targets) - linear)):
+        raise UserError(
+            f"lora.targets: the model has no linear layer {unknown[0]!r}; it has {', '.join(sorted(linear))}"
+        )
+    if lora.targets != "all-linear" and (tied := _tied_output(model) & set(lora.targets)):
+        raise UserError(
+            f"lora.targets: {min(tied)!r} is the output layer, and its weights are the input embedding's too, which "
+            "the merged adapters would change as well: leave it out"
+        )
 
 
 def _tied_output(model: "PreTrainedModel") -> set[str]:

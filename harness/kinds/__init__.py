@@ -1,10 +1,13 @@
 """The stages that a plan is made of: each a plain function from a spec and input folders to an output folder."""
 
+from harness.kinds.adapted import ADAPTED
+from harness.kinds.api_answers import API_ANSWERS, API_TURNS
 from harness.kinds.base import BASE
 from harness.kinds.boards import BOARDS
 from harness.kinds.data import DATA
 from harness.kinds.fixed_answers import FIXED_ANSWERS
 from harness.kinds.generate import GENERATE
+from harness.kinds.given_answers import GIVEN_ANSWERS
 from harness.kinds.judge import JUDGE
 from harness.kinds.math import MATH
 from harness.kinds.math_answers import MATH_ANSWERS
@@ -28,17 +31,21 @@ KINDS: dict[str, StageKind] = {
     kind.name: kind
     for kind in (
         *(WORLD, MT_BENCH_FILES, TOKENIZER, DATA, MISMATCH, BASE, REFERENCE, TRAIN, VALIDATE, SELECT),
-        *(GENERATE, FIXED_ANSWERS, JUDGE, WIN_RATE),
+        *(ADAPTED, GENERATE, FIXED_ANSWERS, GIVEN_ANSWERS, API_ANSWERS, API_TURNS, JUDGE, WIN_RATE),
         *(MT_BENCH_ANSWERS, MT_BENCH_JUDGE, MT_BENCH_SCORES, MATH_ANSWERS, MATH, BOARDS, PROBES),
     )
 }
 
 __all__ = [
+    "ADAPTED",
+    "API_ANSWERS",
+    "API_TURNS",
     "BASE",
     "BOARDS",
     "DATA",
     "FIXED_ANSWERS",
     "GENERATE",
+    "GIVEN_ANSWERS",
     "JUDGE",
     "KINDS",
     "MATH",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eval_suites.answered_by import answered_by, beside
 from eval_suites.engines import EngineSpec
 from harness.engines import engine_for
 from harness.stage import Runtime, StageKind
@@ -17,6 +18,7 @@ class BoardsSpec(BaseModel):
     """What is asked, of which engine.
 
     groups: open_llm_v1, open_llm_v2, lm-eval's groups or tasks by their names
+    revisions: the commits of the hub's sets that they are made of, by the sets' ids
     limit:  the first so many items of each task (None: all)
     chat:   whether all is asked through the chat template; None: as the boards and tasks say
     """
@@ -25,6 +27,7 @@ class BoardsSpec(BaseModel):
 
     engine: EngineSpec = EngineSpec()
     groups: Annotated[tuple[str, ...], Field(min_length=1)]
+    revisions: dict[str, str] = {}
     limit: Annotated[int, Field(gt=0)] | None = None
     chat: bool | None = None
 
@@ -39,6 +42,7 @@ def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtim
     from eval_suites.task_folder import task_folder
     from trainers.chat import load_tokenizer
 
+    tokenizer = load_tokenizer(inputs["model"])
     # under a name that is no part of the output, should a kill leave it there
     with (
         TemporaryDirectory(prefix="checkpoint-tasks-", dir=out) as folder,
@@ -46,19 +50,19 @@ def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtim
     ):
         scores, items = evaluate_boards(
             engine,
-            load_tokenizer(inputs["model"]),
+            tokenizer,
             spec.groups,
             tasks=task_folder(inputs["tasks"], Path(folder)) if "tasks" in inputs else None,
             data=inputs.get("data"),
+            revisions=spec.revisions,
             limit=spec.limit,
             chat=spec.chat,
             log=out / "checkpoint.jsonl",
             report=runtime.report,
         )
-    said = {"engine": spec.engine.model_dump(mode="json")}
-    write_scores(out, [score.model_copy(update={"detail": {**score.detail, **said}}) for score in scores], items)
+    write_scores(out, beside(scores, answered_by(spec.engine, tokenizer)), items)
 
 
-BOARDS = StageKind(
-    "boards", 2, run, BoardsSpec, libraries=("lm-eval", "datasets"), resumable=True, accelerated=True, engine=True
-)
+# lm-eval, and what its tasks read data, cut texts, guess languages and check answers with.
+LIBRARIES = ("lm-eval", "datasets", "evaluate", "jinja2", "langdetect", "math-verify", "nltk", "sympy")
+BOARDS = StageKind("boards", 3, run, BoardsSpec, libraries=LIBRARIES, resumable=True, accelerated=True, engine=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.engine import Sampling
 from eval_suites.engines import EngineSpec
-from harness.engines import engine_for
+from harness.engines import engine_for, write_answered_by
 from harness.stage import Runtime, StageKind
 
 
@@ -24,7 +24,10 @@ class GenerateSpec(BaseModel):
 
 
 def run(spec: GenerateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes outputs.json in AlpacaEval's shape. Inputs: `model`, `instructions`, perhaps `adapter` (of that model)."""
+    """Writes outputs.json in AlpacaEval's shape, and engine.json.
+
+    Inputs: `model`, `instructions`, perhaps `adapter` (of that model).
+    """
     from eval_suites.alpaca_files import read_instructions
     from eval_suites.answers import answer_instructions
     from trainers.chat import load_tokenizer
@@ -43,11 +46,12 @@ def run(spec: GenerateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runt
             report=runtime.report,
         )
     (out / "outputs.json").write_text(json.dumps(outputs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_answered_by(out, spec.engine, tokenizer, runtime)
 
 
 GENERATE = StageKind(
     "generate",
-    2,
+    3,
     run,
     GenerateSpec,
     resumable=True,

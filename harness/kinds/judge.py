@@ -2,29 +2,33 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from eval_suites.judge import Judge, JudgeIdentity
+from eval_suites.judge_record import JudgeRecord, Reported, write_record
 from eval_suites.judge_reply import REPLY_PARSER
 from harness.stage import Runtime, StageKind
 from results.digest import Json, digest
 from results.errors import UserError
 
+RECORD = "judge.json"
+
 
 class Judged(BaseModel):
     """Who judges: the spec of every stage that asks a judge. How the judge is reached is no part of it.
 
-    rubric: what stands behind the judge's name where that can change (the local judge's world), else empty
+    rubric:  what stands behind the judge's name where that can change (the local judge's world), else empty
+    replies: the version of what reads an answer out of an endpoint's reply
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     judge: JudgeIdentity
     rubric: Json = None
+    replies: int = REPLY_PARSER
 
 
 class JudgeStageSpec(Judged):
@@ -51,10 +55,21 @@ def check_all_came(client: Judge, wanted: int) -> None:
         )
 
 
-def write_record(out: Path, client: Judge, asked: Mapping[str, Json]) -> None:
-    """Writes judge.json, which judge gave these judgments and to what (`asked`), and into the log what it took."""
-    record = {"model": client.spec.model, "answers_as": client.models, "parameters": client.spec.parameters, **asked}
-    (out / "judge.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_judged(out: Path, spec: Judged, client: Judge, **asked: Any) -> None:
+    """Writes the JudgeRecord of these judgments (`asked`: its fields that the suite knows), and into the log what they
+
+    took.
+    """
+    tally = client.tally
+    record = JudgeRecord(
+        identity=spec.judge,
+        reported=tuple(Reported(model=m, fingerprint=f, answers=n) for (m, f), n in tally.reported.items()),
+        rubric=None if spec.rubric is None else digest(spec.rubric),
+        refusals=tally.refusals,
+        without_logprobs=tally.without_logprobs,
+        **asked,
+    )
+    write_record(out / RECORD, record)
     first, last = client.period or (None, None)
     counts = {**vars(client.counts), "first_answer": first, "last_answer": last}
     (out / "log").mkdir()
@@ -62,12 +77,12 @@ def write_record(out: Path, client: Judge, asked: Mapping[str, Json]) -> None:
 
 
 def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes annotations.json. Inputs: `outputs`, `baseline`. What is in the durable store is not asked again.
+    """Writes annotations.json and judge.json. Inputs: `outputs`, `baseline`.
 
-    Raises UserError where a question was not answered.
+    What is in the durable store is not asked again. Raises UserError where a question was not answered.
     """
-    from eval_suites.alpaca import annotate
     from eval_suites.alpaca_files import read_outputs
+    from eval_suites.alpaca_judge import annotate
     from eval_suites.both_orders import annotate_both_orders
 
     outputs, baseline = read_outputs(inputs["outputs"]), read_outputs(inputs["baseline"])
@@ -75,30 +90,26 @@ def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Ru
     with open_judge(spec, runtime) as client:
         annotations = judged(outputs, baseline, client)
         check_all_came(client, len(outputs) * (2 if spec.both_orders else 1))
-        write_record(out, client, {**_question(spec), **_counted(annotations)})
+        write_judged(out, spec, client, **_asked(spec), **_counted(annotations))
     text = json.dumps(annotations, indent=1, ensure_ascii=False)
     (out / "annotations.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _question(spec: JudgeStageSpec) -> dict[str, Json]:
+def _asked(spec: JudgeStageSpec) -> dict[str, Any]:
     """What the judge was asked, and what read its answers."""
-    from eval_suites.alpaca import stock_prompt
-    from eval_suites.alpaca_official import ANNOTATOR
+    from eval_suites.alpaca_judge import stock_prompt
+    from eval_suites.alpaca_official import PROMPT, parser
 
-    return {
-        "annotator": ANNOTATOR,
-        "prompt_digest": digest(stock_prompt()),
-        "parser": f"alpaca-eval {version('alpaca-eval')}, replies {REPLY_PARSER}",
-        "orders": 2 if spec.both_orders else 1,
-    }
+    orders: Literal[1, 2] = 2 if spec.both_orders else 1
+    return {"mode": "pairs", "prompts": {PROMPT: digest(stock_prompt())}, "parser": parser(), "orders": orders}
 
 
-def _counted(annotations: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+def _counted(annotations: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {
         "n_expected": len(annotations),
         "n_equal_texts": sum(row["output_1"] == row["output_2"] for row in annotations),
-        "n_without_preference": sum(row["preference"] is None for row in annotations),
+        "n_unreadable": sum(row["preference"] is None for row in annotations),
     }
 
 
-JUDGE = StageKind("judge", 3, run, JudgeStageSpec, libraries=("alpaca-eval",))
+JUDGE = StageKind("judge", 4, run, JudgeStageSpec, libraries=("alpaca-eval",), needs=("openai",))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.engines import ENGINE, read_answered_by
 from harness.stage import Runtime, StageKind
 from results.rows import write_scores
 
@@ -35,13 +36,13 @@ def run(spec: MathSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime)
             for problem in problems:
                 checked.append(check_problem(checker, problem, spec.samples))
                 runtime.report(done := done + 1, total)
-            detail = json.loads((inputs[name] / "protocol.json").read_text(encoding="utf-8"))
-            own_scores, own_items = benchmark_scores(
-                name, checked, spec.samples, {**detail, "library": checker.library}
-            )
+            protocol = json.loads((inputs[name] / "protocol.json").read_text(encoding="utf-8"))
+            engine = read_answered_by({"engine": inputs[name] / ENGINE})
+            detail = {**protocol, **engine, "library": checker.library}
+            own_scores, own_items = benchmark_scores(name, checked, spec.samples, detail)
             scores += own_scores
             items += own_items
     write_scores(out, [*scores, *average_scores(scores, spec.samples)], items)
 
 
-MATH = StageKind("math", 1, run, MathSpec, libraries=("math-verify", "latex2sympy2_extended", "sympy"))
+MATH = StageKind("math", 2, run, MathSpec, libraries=("math-verify", "latex2sympy2_extended", "sympy"))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.engines import EngineSpec
 from eval_suites.math_answers import MathProtocol
-from harness.engines import engine_for
+from harness.engines import engine_for, write_answered_by
 from harness.stage import Runtime, StageKind
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class MathAnswersSpec(BaseModel):
 
 
 def run(spec: MathAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes answers.jsonl and protocol.json. Inputs: `model`, perhaps `adapter` (of that model), and `problems`
-    unless they lie on the hub."""
+    """Writes answers.jsonl, protocol.json and engine.json.
+
+    Inputs: `model`, perhaps `adapter` (of that model), and `problems` unless they lie on the hub.
+    """
     from eval_suites.math_answers import answer_problems, write_answered
     from trainers.chat import load_tokenizer
 
@@ -44,8 +46,9 @@ def run(spec: MathAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime: R
         log = out / "checkpoint.jsonl"
         answered = answer_problems(engine, tokenizer, problems, spec.protocol, log=log, report=runtime.report)
     write_answered(out / "answers.jsonl", answered)
-    protocol = spec.model_dump_json(include={"engine", "protocol"}, indent=1)
+    protocol = spec.model_dump_json(include={"protocol"}, indent=1)
     (out / "protocol.json").write_text(protocol + "\n", encoding="utf-8")
+    write_answered_by(out, spec.engine, tokenizer, runtime)
 
 
 def problems_of(spec: MathAnswersSpec, inputs: Mapping[str, Path]) -> "list[Problem]":
@@ -59,4 +62,4 @@ def problems_of(spec: MathAnswersSpec, inputs: Mapping[str, Path]) -> "list[Prob
     return read_problems(Source(adapter="", **fields))
 
 
-MATH_ANSWERS = StageKind("math_answers", 1, run, MathAnswersSpec, resumable=True, accelerated=True, engine=True)
+MATH_ANSWERS = StageKind("math_answers", 2, run, MathAnswersSpec, resumable=True, accelerated=True, engine=True)

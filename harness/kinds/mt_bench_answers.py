@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.engines import EngineSpec
 from eval_suites.mt_bench_answers import TurnSampling
-from harness.engines import engine_for
+from harness.engines import engine_for, write_answered_by
 from harness.stage import Runtime, StageKind
 
 
@@ -23,7 +23,7 @@ class MtBenchAnswersSpec(BaseModel):
 
 
 def run(spec: MtBenchAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes answers.jsonl in the shape of upstream's model_answer files.
+    """Writes answers.jsonl in the shape of upstream's model_answer files, and engine.json.
 
     Inputs: `model`, `questions`, perhaps `adapter` (of that model).
     """
@@ -37,11 +37,12 @@ def run(spec: MtBenchAnswersSpec, inputs: Mapping[str, Path], out: Path, runtime
         log = out / "checkpoint.jsonl"
         rows = answer_questions(engine, tokenizer, questions, spec.sampling, "model", log=log, report=runtime.report)
     write_rows(out / "answers.jsonl", rows)
+    write_answered_by(out, spec.engine, tokenizer, runtime)
 
 
 MT_BENCH_ANSWERS = StageKind(
     "mt_bench_answers",
-    1,
+    2,
     run,
     MtBenchAnswersSpec,
     resumable=True,

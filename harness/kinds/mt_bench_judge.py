@@ -2,31 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.mt_bench_prompts import Mode
-from harness.kinds.judge import Judged, check_all_came, open_judge, write_record
+from eval_suites.mt_bench_verdicts import PARSER
+from harness.kinds.judge import Judged, check_all_came, open_judge, write_judged
 from harness.stage import Runtime, StageKind
-from results.digest import Json, digest
+from results.digest import Json
 
 if TYPE_CHECKING:
-    from eval_suites.mt_bench_files import JudgePrompt
-
-# Rises with every change of what eval_suites.mt_bench_verdicts reads in a judge's text.
-PARSER = "FastChat, first [[n]] or else [n]; 1"
+    from eval_suites.mt_bench_files import JudgePrompt, ModelAnswer
 
 
 class MtBenchJudgeSpec(Judged):
-    """mode: each answer by itself, or beside the baseline's in both orders; limit: the first questions (None: all)."""
+    """mode:    each answer by itself, or beside the baseline's in both orders
+    limit:   the first questions (None: all)
+    parser:  the version of what reads a judgment out of the judge's text
+    """
 
     mode: Mode = "single"
     limit: Annotated[int, Field(gt=0)] | None = None
+    parser: int = PARSER
 
 
 def run(spec: MtBenchJudgeSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes judgments.jsonl in upstream's shape. What is in the durable store is not asked again.
+    """Writes judgments.jsonl in upstream's shape, and judge.json. What is in the durable store is not asked again.
 
     Inputs: `questions`, `prompts`, `references`, `answers`, and `baseline` where answers are compared.
     Raises UserError where a question was not answered.
@@ -45,18 +48,27 @@ def run(spec: MtBenchJudgeSpec, inputs: Mapping[str, Path], out: Path, runtime: 
             baseline = read_answers(inputs["baseline"])
             rows = compare(questions, (answers, baseline), prompts, references, client)
         check_all_came(client, len(rows) * (1 if spec.mode == "single" else 2))
-        write_record(out, client, _asked(spec, prompts, rows, 2 * len(questions)))
+        write_judged(out, spec, client, **_asked(spec, prompts, references), **_counted(rows, 2 * len(questions)))
     write_rows(out / "judgments.jsonl", rows)
 
 
 def _asked(
-    spec: MtBenchJudgeSpec, prompts: Mapping[str, "JudgePrompt"], rows: Sequence[Mapping[str, Json]], expected: int
-) -> dict[str, Json]:
-    """What the judge was asked, what read its answers, and how many of them could not be read."""
+    spec: MtBenchJudgeSpec, prompts: Mapping[str, "JudgePrompt"], references: Mapping[int, "ModelAnswer"]
+) -> dict[str, Any]:
+    """What the judge was asked, and what read its answers."""
+    from eval_suites.mt_bench_official import prompt_digests, references_digest
+
     return {
         "mode": spec.mode,
-        "prompt_digests": {name: digest(prompt.model_dump(mode="json")) for name, prompt in prompts.items()},
-        "parser": PARSER,
+        "prompts": prompt_digests(prompts),
+        "parser": {"verdicts": spec.parser, "replies": REPLY_PARSER},
+        "references": references_digest(references),
+        "orders": 1 if spec.mode == "single" else 2,
+    }
+
+
+def _counted(rows: Sequence[Mapping[str, Json]], expected: int) -> dict[str, int]:
+    return {
         "n_expected": expected,
         "n_unanswered": expected - len(rows),
         "n_unreadable": sum(
@@ -65,4 +77,4 @@ def _asked(
     }
 
 
-MT_BENCH_JUDGE = StageKind("mt_bench_judge", 1, run, MtBenchJudgeSpec)
+MT_BENCH_JUDGE = StageKind("mt_bench_judge", 2, run, MtBenchJudgeSpec, needs=("openai",))

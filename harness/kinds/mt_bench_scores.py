@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.mt_bench_prompts import Mode
+from harness.engines import read_answered_by
 from harness.stage import Runtime, StageKind
 from results.rows import write_scores
 
@@ -21,7 +22,13 @@ class MtBenchScoresSpec(BaseModel):
 
 
 def run(spec: MtBenchScoresSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """Writes the score rows. Inputs: `questions`, `answers`, `judgments`; `baseline` where answers were compared."""
+    """Writes the score rows.
+
+    Inputs: `questions`, `answers`, `judgments`; `baseline` where answers were compared; for the detail of the scores
+    `judge` (judge.json, how the judge was asked) and `engine` (what answered).
+    """
+    from eval_suites.answered_by import beside, summary
+    from eval_suites.judge_record import read_record
     from eval_suites.mt_bench_files import read_answers, read_matches, read_questions, read_ratings
     from eval_suites.mt_bench_pairs import score_matches
     from eval_suites.mt_bench_scores import score_ratings
@@ -29,13 +36,15 @@ def run(spec: MtBenchScoresSpec, inputs: Mapping[str, Path], out: Path, runtime:
 
     questions, answers = read_questions(inputs["questions"], spec.limit), read_answers(inputs["answers"])
     name = next(iter(answers.values())).model_id
+    record = read_record(inputs["judge"]) if "judge" in inputs else None
     if spec.mode == "single":
-        scores, items = score_ratings(read_ratings(inputs["judgments"]), questions, name)
+        scores, items = score_ratings(read_ratings(inputs["judgments"]), questions, name, record)
     else:
         baseline = next(iter(read_answers(inputs["baseline"]).values())).model_id
-        scores, items = score_matches(read_matches(inputs["judgments"]), questions, name, baseline)
+        scores, items = score_matches(read_matches(inputs["judgments"]), questions, name, baseline, record)
     statistics, more = answer_statistics(answers, questions)
-    write_scores(out, [*scores, *statistics], [*items, *more])
+    about = {**read_answered_by(inputs), **summary(statistics)}
+    write_scores(out, beside([*scores, *statistics], about), [*items, *more])
 
 
-MT_BENCH_SCORES = StageKind("mt_bench_scores", 1, run, MtBenchScoresSpec)
+MT_BENCH_SCORES = StageKind("mt_bench_scores", 2, run, MtBenchScoresSpec)

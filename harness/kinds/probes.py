@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eval_suites.engines import EngineSpec
 from harness.stage import Runtime, StageKind
 from results.rows import write_scores
 
@@ -20,14 +21,18 @@ class ProbesSpec(BaseModel):
 
 def run(spec: ProbesSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
     """Writes the score rows. Inputs: `model`, `base`, `demonstrations` (held out), and perhaps `pairs` (held out)."""
+    from eval_suites.answered_by import answered_by, beside
     from eval_suites.probes import probe
+    from trainers.chat import load_tokenizer
     from trainers.devices import this_device
     from trainers.models import load_model
     from trainers.tokens import TokenizedSet
 
     sets = {name: TokenizedSet.load(inputs[name]) for name in ("demonstrations", "pairs") if name in inputs}
     model, base = (load_model(inputs[name], this_device()) for name in ("model", "base"))
-    write_scores(out, *probe(model, base, sets["demonstrations"], sets.get("pairs"), spec.micro_batch_tokens))
+    scores, items = probe(model, base, sets["demonstrations"], sets.get("pairs"), spec.micro_batch_tokens)
+    # The model is read by transformers in float32, as the Hugging Face engine would have it.
+    write_scores(out, beside(scores, answered_by(EngineSpec(), load_tokenizer(inputs["model"]))), items)
 
 
-PROBES = StageKind("probes", 2, run, ProbesSpec, libraries=("torch", "transformers"), accelerated=True)
+PROBES = StageKind("probes", 3, run, ProbesSpec, libraries=EngineSpec().libraries, accelerated=True)

@@ -68,6 +68,8 @@ def complete(judge: Judge, body: Json) -> Object:
         "object": "chat.completion",
         "created": 0,  # no clock: equal requests get equal bytes
         "model": MODEL,
+        # What stands behind the name: another world or another judge's settings are another version.
+        "system_fingerprint": f"fp_{judge.identity[:12]}",
         "choices": [
             {
                 "index": 0,

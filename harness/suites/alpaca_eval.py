@@ -1,5 +1,6 @@
 """AlpacaEval 2: answers to single instructions, judged beside a baseline's."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -7,15 +8,16 @@ from pydantic import Field
 from eval_suites.engine import Sampling
 from eval_suites.judge import JudgeSpec
 from eval_suites.tamper import CHECKS
-from harness.engines import engine_inputs
+from harness.engines import ENGINE
 from harness.kinds import FIXED_ANSWERS, GENERATE, JUDGE, WIN_RATE
 from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.generate import GenerateSpec
-from harness.kinds.judge import JudgeStageSpec
+from harness.kinds.judge import RECORD, JudgeStageSpec
 from harness.kinds.win_rate import WinRateSpec
+from harness.served import engine_inputs
 from harness.stage import Input, Produced, Stage
 from harness.suites.contract import Planner, SuiteConfig
-from harness.suites.judged import rubric_of
+from harness.suites.judged import NOTHING, rubric_of
 
 
 class AlpacaEval(SuiteConfig):
@@ -57,7 +59,8 @@ def plan(config: AlpacaEval, model: Produced, label: str, planner: Planner) -> S
     engine = planner.profile.engine
     spec = GenerateSpec(engine=engine, sampling=config.sampling, limit=config.limit)
     asked = {**engine_inputs(engine, model), "instructions": planner.place(config.instructions)}
-    return _judged(config, planner.add(Stage(GENERATE, spec, asked, label=f"answers {label}")), label, planner)
+    answers = planner.add(Stage(GENERATE, spec, asked, label=f"answers {label}"))
+    return judged(config, Produced(answers, "outputs.json"), label, planner, {"engine": Produced(answers, ENGINE)})
 
 
 def plan_check(config: AlpacaEval, name: str, planner: Planner) -> tuple[Stage, Stage]:
@@ -65,17 +68,23 @@ def plan_check(config: AlpacaEval, name: str, planner: Planner) -> tuple[Stage, 
     spec = FixedAnswersSpec(text=CHECKS[name], limit=config.limit)
     asked = {"instructions": planner.place(config.instructions)}
     answers = planner.add(Stage(FIXED_ANSWERS, spec, asked, label=f"answers {name}"))
-    return answers, _judged(config, answers, name, planner)
+    return answers, judged(config, Produced(answers, "outputs.json"), name, planner)
 
 
-def _judged(config: AlpacaEval, answered: Stage, label: str, planner: Planner) -> Stage:
-    answers = Produced(answered, "outputs.json")
-    judged: dict[str, Input] = {"outputs": answers, "baseline": planner.place(config.baseline)}
+def judged(
+    config: AlpacaEval, answers: Input, label: str, planner: Planner, beside: Mapping[str, Input] = NOTHING
+) -> Stage:
+    """The judgments of a file of answers, and the win rate; `beside`: further inputs of that (see harness.kinds)."""
+    asked: dict[str, Input] = {"outputs": answers, "baseline": planner.place(config.baseline)}
     world, rubric = rubric_of(config.judge, planner)
-    judged |= world
-    judge = JudgeStageSpec(judge=config.judge.identity, rubric=rubric, both_orders=config.both_orders)
-    annotations = Produced(planner.add(Stage(JUDGE, judge, judged, label=f"judge {label}")), "annotations.json")
-    scored: dict[str, Input] = {"outputs": answers, "annotations": annotations}
+    spec = JudgeStageSpec(judge=config.judge.identity, rubric=rubric, both_orders=config.both_orders)
+    judge = planner.add(Stage(JUDGE, spec, {**asked, **world}, label=f"judge {label}"))
+    scored: dict[str, Input] = {
+        "outputs": answers,
+        "annotations": Produced(judge, "annotations.json"),
+        "judge": Produced(judge, RECORD),
+        **beside,
+    }
     for name, place in (("covariates", config.covariates), ("difficulty", config.difficulty)):
         if place is not None:
             scored[name] = planner.place(place)

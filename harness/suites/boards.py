@@ -1,14 +1,22 @@
 """Boards of multiple-choice and short-answer tasks, through lm-eval."""
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from harness.engines import engine_inputs
+from eval_suites.open_llm_boards import find_board
+from eval_suites.quiet import quiet
+from harness.hub import commit
 from harness.kinds import BOARDS
 from harness.kinds.boards import BoardsSpec
+from harness.microworld.boards import GROUPS
+from harness.served import engine_inputs
 from harness.stage import Produced, Stage
-from harness.suites.contract import Planner, SuiteConfig
+from harness.suites.contract import WORLD, Planner, SuiteConfig
+from results.errors import UserError
+from trainers.datasets.sources import expand
 
 
 class Boards(SuiteConfig):
@@ -37,5 +45,30 @@ def plan(config: Boards, model: Produced, label: str, planner: Planner) -> Stage
     for name, place in (("tasks", config.tasks), ("data", config.data)):
         if place is not None:
             inputs[name] = planner.place(place)
-    spec = BoardsSpec(engine=engine, groups=config.groups, limit=config.limit, chat=config.chat)
+    spec = BoardsSpec(
+        engine=engine,
+        groups=config.groups,
+        revisions=_revisions(config.groups, config.tasks, config.data is not None),
+        limit=config.limit,
+        chat=config.chat,
+    )
     return planner.add(Stage(BOARDS, spec, inputs, label=f"boards {label}"))
+
+
+@lru_cache(maxsize=8)  # the same for every arm, and asked of the hub
+def _revisions(groups: tuple[str, ...], tasks: str | None, data: bool) -> dict[str, str]:
+    """The commits of the hub's sets that are asked. Raises UserError for a group or task that nobody knows, and where
+    a set's commit is not known."""
+    from_world = tasks is not None and tasks.startswith(WORLD)
+    of_the_world = {*GROUPS, *(task for members in GROUPS.values() for task in members)} if from_world else set()
+    asked = [name for name in groups if name not in of_the_world and not (data and find_board(name))]
+    if not asked:
+        return {}
+    from eval_suites.open_llm_tasks import hub_sets
+
+    try:
+        with quiet():
+            sets = hub_sets(asked, None if tasks is None or from_world else Path(expand(tasks)), data)
+        return {name: commit(name, None, "dataset") for name in sets}
+    except UserError as error:
+        raise UserError(f"suites.boards.groups: {error}") from None

@@ -4,11 +4,13 @@ class MySuite(Config): …                                                      
 def plan(config: MySuite, model: Produced, label: str, planner: Planner) -> Stage    its last stage writes scores
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.stage import Input, Produced, Stage
+from harness.stage import Input, Produced, Stage, StageKind
 
 if TYPE_CHECKING:
     from harness.profile import Profile
@@ -55,3 +57,19 @@ class Planner(Protocol):
 
     def add(self, stage: Stage) -> Stage:
         """The stage, or the equal one that the plan already has."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A benchmark as a package offers it (entry-point group `bridgebench.suites`; the name is its key in a profile).
+
+    config:  what stands in the profile
+    plan:    the stages that score a model; the last writes the scores
+    kinds:   the kinds of its stages that bridgebench has not
+    package: who offers it
+    """
+
+    config: type[SuiteConfig]
+    plan: Callable[[Any, Produced, str, Any], Stage]
+    kinds: tuple[StageKind, ...] = ()
+    package: str = "bridgebench"

@@ -1,10 +1,15 @@
 """Who stands behind a judge's name: nothing for one that is reached over the network, the world for the local one."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from eval_suites.judge import JudgeSpec
 from harness.microworld.judge import MODEL as LOCAL_JUDGE
 from harness.stage import Input
 from harness.suites.contract import WORLD, Planner
 from results.digest import Json
+
+NOTHING: Mapping[str, Input] = MappingProxyType({})
 
 
 def is_local_judge(judge: JudgeSpec) -> bool:

@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from eval_suites.math_answers import MathProtocol
 from eval_suites.math_scores import SUITE, averaged, metrics
-from harness.engines import engine_inputs
 from harness.hub import commit
 from harness.kinds.math import MATH, MathSpec
 from harness.kinds.math_answers import MATH_ANSWERS, MathAnswersSpec
+from harness.served import engine_inputs
 from harness.stage import Input, Produced, Stage
 from harness.suites.contract import Config, Planner, SuiteConfig
 from trainers.datasets.sources import expand

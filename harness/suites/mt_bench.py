@@ -1,5 +1,6 @@
 """MT-Bench: two-turn questions, judged one answer at a time or beside a baseline's answers."""
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -8,14 +9,16 @@ from eval_suites.mt_bench_answers import TurnSampling
 from eval_suites.mt_bench_judge import MtBenchJudge
 from eval_suites.mt_bench_prompts import Mode
 from eval_suites.mt_bench_scores import SUITE
-from harness.engines import engine_inputs
+from harness.engines import ENGINE
+from harness.kinds.judge import RECORD
 from harness.kinds.mt_bench_answers import MT_BENCH_ANSWERS, MtBenchAnswersSpec
 from harness.kinds.mt_bench_files import MT_BENCH_FILES, MtBenchFilesSpec
 from harness.kinds.mt_bench_judge import MT_BENCH_JUDGE, MtBenchJudgeSpec
 from harness.kinds.mt_bench_scores import MT_BENCH_SCORES, MtBenchScoresSpec
+from harness.served import engine_inputs
 from harness.stage import Input, Produced, Stage
 from harness.suites.contract import Planner, SuiteConfig
-from harness.suites.judged import rubric_of
+from harness.suites.judged import NOTHING, rubric_of
 
 # of upstream's questions
 CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
@@ -71,32 +74,36 @@ class MtBench(SuiteConfig):
 
 def plan(config: MtBench, model: Produced, label: str, planner: Planner) -> Stage:
     """Answers to both turns, their judgments, the scores."""
-    files = _files(config, planner)
-    engine = planner.profile.engine
-    asked = {**engine_inputs(engine, model), "questions": files["questions"]}
+    engine, questions = planner.profile.engine, files_of(config, planner)["questions"]
+    asked = {**engine_inputs(engine, model), "questions": questions}
     answers_spec = MtBenchAnswersSpec(engine=engine, sampling=config.sampling, limit=config.limit)
-    answers = Produced(
-        planner.add(Stage(MT_BENCH_ANSWERS, answers_spec, asked, label=f"MT-Bench answers {label}")), "answers.jsonl"
-    )
-    judged: dict[str, Input] = {**files, "answers": answers}
-    if config.baseline is not None:
-        judged["baseline"] = planner.place(config.baseline)
+    answered = planner.add(Stage(MT_BENCH_ANSWERS, answers_spec, asked, label=f"MT-Bench answers {label}"))
+    return judged(config, Produced(answered, "answers.jsonl"), label, planner, {"engine": Produced(answered, ENGINE)})
+
+
+def judged(
+    config: MtBench, answers: Input, label: str, planner: Planner, beside: Mapping[str, Input] = NOTHING
+) -> Stage:
+    """The judgments of a file of answers, and the scores; `beside`: further inputs of these (see harness.kinds)."""
+    files = files_of(config, planner)
+    baseline = {} if config.baseline is None else {"baseline": planner.place(config.baseline)}
     world, rubric = rubric_of(config.judge, planner)
-    judged |= world
     spec = MtBenchJudgeSpec(judge=config.judge.identity, rubric=rubric, mode=config.mode, limit=config.limit)
-    judge = planner.add(Stage(MT_BENCH_JUDGE, spec, judged, label=f"MT-Bench judge {label}"))
+    asked: dict[str, Input] = {**files, "answers": answers, **baseline, **world}
+    judge = planner.add(Stage(MT_BENCH_JUDGE, spec, asked, label=f"MT-Bench judge {label}"))
     scored: dict[str, Input] = {
         "questions": files["questions"],
         "answers": answers,
         "judgments": Produced(judge, "judgments.jsonl"),
+        "judge": Produced(judge, RECORD),
+        **baseline,
+        **beside,
     }
-    if config.baseline is not None:
-        scored["baseline"] = judged["baseline"]
     scores_spec = MtBenchScoresSpec(mode=config.mode, limit=config.limit)
     return planner.add(Stage(MT_BENCH_SCORES, scores_spec, scored, label=f"MT-Bench {label}"))
 
 
-def _files(config: MtBench, planner: Planner) -> dict[str, Input]:
+def files_of(config: MtBench, planner: Planner) -> dict[str, Input]:
     """The user's files, the world's, or upstream's."""
     if config.questions is not None and config.prompts is not None and config.references is not None:
         return {

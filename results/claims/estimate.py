@@ -6,13 +6,13 @@ differences) is stratified by them: with metric t's own matrix M_t of n_t items,
     y = Σ_t mean(M_t) + (N / n_t) (M_t − mean(M_t))        side by side over t
 
 has the contrast as its mean, and its two-way variance is that of a sum of independent strata of items (Cochran 1977,
-Sampling Techniques, chapter 5) which share their seeds.
+Sampling Techniques, chapter 5) which share their seeds. As in the leaderboard, the spread over seeds is that of all
+arms of the study that may be compared with these, where the contrast's own is smaller.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import atanh, inf, isfinite, sqrt, tanh
 
 import numpy as np
@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 from results.cells import BOUNDS_OF_UNIT
 from results.claims.contrast import Correlation, Difference, Part, Term, Trend, slope_weights
 from results.claims.evidence import Evidence, Metric, NotRunError
-from results.outcomes import StoredScore
-from results.statistics import Bounds, Interval, Ratio, interval_from_standard_errors, mean_interval, ratio_of_means
-
-Cell = tuple[str, Metric]
-Weights = Mapping[Cell, float]
-Scores = Mapping[Cell, Mapping[int, StoredScore]]
+from results.claims.pool import Cell, Pool, Scores, Weights, find_pool
+from results.ratio import Ratio, ratio_of_means
+from results.statistics import Bounds, Interval, interval_from_standard_errors, mean_interval
+from results.variance import SeedSquare
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,34 @@ def estimate(part: Part, evidence: Evidence, unit: str, confidence: float = 0.95
     else:
         spread = [(_arms(term, evidence), term.metric) for term in part.terms]
     weights = _weights(spread, evidence)
-    scores = _scores(weights, evidence, unit, matched=not part.unmatched)
-    over = partial(_over, weights, scores, unit, confidence)
+    matched = not part.unmatched
+    scores = _scores(weights, evidence, unit, matched)
+    pool = find_pool(weights, scores, evidence, matched)
+    square = pool and pool.square(weights)
+
+    def over(threshold: float) -> Interval:
+        return linear(weights, scores, unit, confidence, threshold=threshold, of_all=square)
+
     found = Estimate(over(0.0), unit, over)
     if isinstance(part, Difference) and part.times == 1:
         below = {cell: -w for cell, w in _weights(spread[1:], evidence).items()}
-        return replace(found, relative=_relative(weights, below, scores, found.effect, confidence))
+        gain = _relative(weights, below, scores, effect=found.effect, confidence=confidence, pool=pool)
+        return replace(found, relative=gain)
     return found
 
 
-def linear(weights: Weights, scores: Scores, unit: str, confidence: float = 0.95, threshold: float = 0.0) -> Interval:
+def linear(
+    weights: Weights,
+    scores: Scores,
+    unit: str,
+    confidence: float = 0.95,
+    *,
+    threshold: float = 0.0,
+    of_all: SeedSquare | None = None,
+) -> Interval:
     """Interval of Σ weight · mean(arm under metric) − threshold.
 
+    of_all: what several arms know of the seeds' mean square of this sum, over as many items as there are
     Scores that are no means of items bring standard errors, which are added as if independent. Raises NotRunError
     where arms answered other items or have no seed in common.
     """
@@ -79,17 +93,14 @@ def linear(weights: Weights, scores: Scores, unit: str, confidence: float = 0.95
         matrix = _matrix(weights, scores, seeds)
         bounds = _bounds({cell: weights[cell] for cell in cells}, scores, unit)
         shifted = bounds and (bounds[0] - threshold, bounds[1] - threshold)
-        return mean_interval(matrix - threshold, confidence, shifted)
+        return mean_interval(matrix - threshold, confidence, shifted, of_all)
     values, errors = [], []
     for chosen in seeds:
         own = [(weights[cell], scores[cell][chosen[cell[0]]].score) for cell in cells]
         values.append(sum(w * (s.value or 0.0) for w, s in own) - threshold)
         errors.append(sqrt(sum((w * (inf if s.standard_error is None else s.standard_error)) ** 2 for w, s in own)))
-    return interval_from_standard_errors(values, errors if all(map(isfinite, errors)) else None, confidence)
-
-
-def _over(weights: Weights, scores: Scores, unit: str, confidence: float, threshold: float) -> Interval:
-    return linear(weights, scores, unit, confidence, threshold)
+    known = errors if all(map(isfinite, errors)) else None
+    return interval_from_standard_errors(values, known, confidence, None, of_all)
 
 
 def _arms(term: Term, evidence: Evidence) -> dict[str, float]:
@@ -191,7 +202,9 @@ def _bounds(weights: Weights, scores: Scores, unit: str) -> Bounds | None:
     return sum(map(min, ends)), sum(map(max, ends))
 
 
-def _relative(gain: Weights, below: Weights, scores: Scores, effect: Interval, confidence: float) -> Ratio | None:
+def _relative(
+    gain: Weights, below: Weights, scores: Scores, *, effect: Interval, confidence: float, pool: Pool | None
+) -> Ratio | None:
     """gain / below; its limits are infinite where a score is no mean of items. None where `below` is not positive.
 
     A gain that is the same in every seed and item has the limits of its own interval.
@@ -205,7 +218,8 @@ def _relative(gain: Weights, below: Weights, scores: Scores, effect: Interval, c
     base = _matrix(below, scores, seeds)
     if effect.standard_error == 0 and (mean := float(base.mean())) > 0:
         return Ratio(effect.mean / mean, effect.low / mean, effect.high / mean)
-    return ratio_of_means(_matrix(gain, scores, seeds), base, confidence)
+    of_all = pool and pool.products(gain, below)
+    return ratio_of_means(_matrix(gain, scores, seeds), base, confidence, of_all)
 
 
 def _correlation(part: Correlation, evidence: Evidence, confidence: float) -> Estimate:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from results.cells import cell
+from results.cells import condition
 from results.claims.catalogue import BASE, listed
 from results.outcomes import StoredScore
 from results.records import Arm
@@ -55,10 +55,24 @@ class Evidence:
         if arm not in self.arms:
             raise NotRunError(f"no arm {arm}")
         scores = self.scores.get((arm, metric), {})
-        shown = cell(self.arms[arm], scores, 0.95)
-        if shown.interval is None:
-            raise NotRunError(f"{arm}: {metric}: {'no score' if shown.condition == 'absent' else shown.label}")
+        found, label = condition(self.arms[arm], scores)
+        if found != "ok":
+            raise NotRunError(f"{arm}: {metric}: {'no score' if found == 'absent' else label}")
         return scores
+
+    def complete(self, arm: str, metric: Metric) -> Mapping[int, StoredScore]:
+        """The scores of an arm by seed where it has them all, else none."""
+        scores = self.scores.get((arm, metric), {})
+        return scores if condition(self.arms[arm], scores)[0] == "ok" else {}
+
+    def beside(self, arms: Iterable[str], matched: bool) -> list[str]:
+        """The trained arms that may be compared with all of these; `matched`: those of their budgets alone."""
+        trained = [name for name in self.arms if self._setting(name, "responses") != 0]
+        own = [self._comparisons(name) for name in arms if name in trained]
+        if not matched or not any(own):
+            return trained
+        common = set.intersection(*own)
+        return [name for name in trained if common & self._comparisons(name)]
 
     def check_budgets(self, arms: Iterable[str]) -> None:
         """Raises NotRunError for trained arms that no comparison of the profile holds together.
@@ -66,9 +80,12 @@ class Evidence:
         Where none of them is in a comparison nothing is said of budgets, and they may be compared.
         """
         trained = [name for name in dict.fromkeys(arms) if self._setting(name, "responses") != 0]
-        comparisons = [set(map(str, listed(self._setting(name, "comparisons")))) for name in trained]
+        comparisons = [self._comparisons(name) for name in trained]
         if any(comparisons) and not set.intersection(*comparisons):
             raise NotRunError(f"trained under different budgets: {', '.join(trained)}")
+
+    def _comparisons(self, arm: str) -> set[str]:
+        return set(map(str, listed(self._setting(arm, "comparisons"))))
 
     def _setting(self, arm: str, name: str) -> object:
         if arm not in self.arms:

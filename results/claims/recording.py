@@ -1,13 +1,18 @@
-"""Claims and verdicts as the store keeps them, beside the reported numbers that they follow from."""
+"""Claims and verdicts as the store keeps them, beside the reported numbers that they follow from; and as CSV."""
 
+import csv as csv_format
+from io import StringIO
 from math import isfinite
 
 from results.claims.catalogue import Catalogue, catalogue
 from results.claims.records import ClaimRecord, VerdictRecord
 from results.claims.table import ClaimResult, ClaimTable, PartResult
+from results.claims.wording import reported_text
+from results.ratio import Ratio
 from results.reported import reported
-from results.statistics import Interval, Ratio
+from results.statistics import Interval
 from results.store import Store
+from results.text import no_formula, plain
 
 
 def record_table(store: Store, table: ClaimTable) -> None:
@@ -40,6 +45,41 @@ def verdict_records(table: ClaimTable) -> list[VerdictRecord]:
         rows += [(place, part) for place, part in enumerate(result.parts, 1) if len(result.parts) > 1]
         found += [_record(table, result, place, part) for place, part in rows]
     return found
+
+
+def csv(table: ClaimTable) -> str:
+    """A line for every claim, and for every part of those that have several, in full precision.
+
+    The columns are those of the store's verdicts, with the claim's paper and statement and all that its paper reports.
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    parts = {(result.claim.id, place): part for result in table.results for place, part in enumerate(result.parts, 1)}
+    claims = {result.claim.id: result for result in table.results}
+    lines = []
+    for record in verdict_records(table):
+        result = claims[record.claim]
+        shown = parts.get((record.claim, record.part or 1)) if record.part or len(result.parts) == 1 else None
+        effects = shown.reported if shown is not None else ()
+        about: dict[str, object] = {
+            "profile_name": table.profile.name,
+            "paper": result.claim.paper,
+            "statement": result.claim.statement,
+            "source": result.claim.source,
+            "minimum_detectable_effect": shown.detectable if shown is not None else None,
+            "reported_all": reported_text(effects) if effects else None,
+        }
+        lines.append({name: _field(value) for name, value in (record.model_dump() | about).items()})
+    file = StringIO()
+    writer = csv_format.DictWriter(file, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def _field(value: object) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else no_formula(plain(str(value), 1000))
 
 
 def _record(table: ClaimTable, result: ClaimResult, place: int, part: PartResult | None) -> VerdictRecord:

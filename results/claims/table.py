@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from results.claims.catalogue import Catalogue, Claim, Effect, catalogue, unfit
 from results.claims.contrast import Correlation, Part
@@ -11,11 +12,14 @@ from results.claims.evidence import Evidence, NotRunError, read_evidence
 from results.claims.records import Verdict
 from results.claims.verdict import Decision, Odds, alone, decide, joined, odds
 from results.claims.wording import contrast_text, outcome_text
+from results.comparison import POWER
 from results.digest import Json, digest
 from results.errors import UserError
 from results.records import Profile
+from results.statistics import detectable
 from results.store import Store
 from results.text import plain
+from results.wording import number
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class PartResult:
     label:   what is compared, by the study's own arms and metrics where it has them
     verdict: by the part's own interval, without correction
     unit:    of the effect; "" for a correlation
+    detectable: how far from the rule's threshold a true effect must lie to be told from it by this part with a
+             probability of 80%; None for a correlation, whose spread depends on its size, and where nothing spreads
     """
 
     part: Part
@@ -35,6 +41,7 @@ class PartResult:
     estimate: Estimate | None
     odds: Odds | None
     reported: tuple[Effect, ...]
+    detectable: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,18 @@ def _part(claim: Claim, part: Part, known: Catalogue, evidence: Evidence, confid
     except NotRunError as missing:
         return PartResult(part, shown, unit, "not run", str(missing), None, None, reported)
     own = odds(found, part.rule)
-    verdict = alone(own, confidence)
-    return PartResult(part, shown, unit, verdict, outcome_text(verdict, part.rule), found, own, reported)
+    verdict, least = alone(own, confidence), _detectable(part, found, confidence)
+    reason = outcome_text(verdict, part.rule)
+    if verdict == "inconclusive" and least is not None:
+        reason += f"; {number(least, unit)} from there would show with a probability of {POWER:.0%}"
+    return PartResult(part, shown, unit, verdict, reason, found, own, reported, least)
+
+
+def _detectable(part: Part, found: Estimate, confidence: float) -> float | None:
+    effect = found.effect
+    if isinstance(part, Correlation) or not 0 < effect.standard_error < inf:
+        return None
+    return float(detectable(effect.standard_error**2, effect.degrees_of_freedom, confidence, POWER))
 
 
 def _named(evidence: Evidence, role: str) -> str:

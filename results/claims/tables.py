@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 
-from results.claims.catalogue import Catalogue, lacking
+from results.claims.catalogue import Catalogue, lacking, missing_roles
 from results.claims.table import ClaimResult, ClaimTable
 from results.claims.wording import (
     contrast_text,
@@ -100,7 +100,8 @@ def _remarks(table: ClaimTable) -> list[str]:
     if not estimates:
         return []
     found = [
-        f"Effects with {table.confidence:.0%} intervals over training seeds and items, paired by both; each contrast "
+        f"Effects with {table.confidence:.0%} intervals over training seeds and items, paired by both, with the spread "
+        "over seeds of all arms that may be compared where a contrast's own is smaller, as in the leaderboard; each "
         "is written so that a positive effect is what the claim says. p: twice the one-sided p-value, corrected after "
         f"Holm over the {len(table.run)} claims that were run; a part's own verdict is by its interval alone.",
         "Relative gain: the difference divided by the mean that it is taken to, with Fieller's limits.",
@@ -122,6 +123,9 @@ def _catalogue_grid(claims: Catalogue, studies: Studies, quote: Quote) -> list[l
     lines = [["claim", "what is said, and what is compared", "rule", "can be tested in", _REPORTED]]
     for claim in claims.claims:
         where = ", ".join(name for name, roles in studies.items() if not lacking(claim, roles)) or "none of these"
+        played = {role: "" for roles in studies.values() for role in roles}
+        if absent := dict.fromkeys(role for part in claim.tests for role in missing_roles(part, played)):
+            where += f"; nothing here plays {', '.join(absent)}"
         if claim.scale is not None:
             where += f"; asks for {claim.scale.name}: {claim.scale.because}"
         how = "one part is enough" if claim.combine == "any" else "all parts must hold" if len(claim.tests) > 1 else ""

@@ -7,7 +7,8 @@ from results.claims.catalogue import Effect
 from results.claims.contrast import Correlation, Interaction, Level, Part, Rule, Trend
 from results.claims.estimate import Estimate
 from results.claims.records import Verdict
-from results.statistics import Ratio, Spread
+from results.ratio import Ratio
+from results.statistics import Spread
 from results.wording import interval
 
 Named = Callable[[str], str]  # what stands for a role

@@ -1,10 +1,13 @@
 """Every suite in one study through the command: scores of each, the checks of the judge, nothing asked twice."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from eval_suites.engines import EngineSpec
 from results.leaderboard import leaderboard
+from results.rows import read_scores
 from results.store import Store
 from tests.end_to_end.command import bridgebench
 from tests.harness.studies import write_profile
@@ -30,6 +33,7 @@ OTHERS = """  mt_bench:
     groups: [micro_old, micro_new]"""
 ARMS = {"base", "sft"}
 CHECKS = {"null-model", "fixed-answer"}
+WRITTEN = {"micro_addition", "micro_forms", "micro_old", "micro_new"}  # of the boards, what is not chosen alone
 
 
 def test_all_suites_score_every_arm(tmp_path: Path) -> None:
@@ -60,3 +64,22 @@ def test_all_suites_score_every_arm(tmp_path: Path) -> None:
         assert row.difference is None or row.name == "base"
     again = bridgebench("reproduce", profile, "--home", tmp_path / "home", "--here")
     assert (again.returncode, "every stage is cached" in again.stdout) == (0, True)
+    check_details(tmp_path / "home")
+
+
+def check_details(home: Path) -> None:
+    """Every score of a model says what answered, through which chat template, and what the answers were like."""
+    seen = set()
+    for kind in ("win_rate", "mt_bench_scores", "math", "boards", "probes"):
+        for folder in (path.parent for path in (home / "artifacts" / kind).glob("*/scores.json")):
+            scores, _ = read_scores(folder)
+            inputs = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["inputs"]
+            if kind == "win_rate" and "engine" not in inputs:
+                continue  # a check of the judge: nothing answered
+            for score in scores:
+                assert score.detail["engine"] == EngineSpec().identity, (score.suite, score.metric)
+                assert len(str(score.detail["chat_template"])) == 64
+                if kind not in {"probes", "boards"} or score.suite in WRITTEN:
+                    assert {"termination_rate", "mean_tokens", "mean_characters"} <= set(score.detail), score.suite
+            seen.add(kind)
+    assert seen == {"win_rate", "mt_bench_scores", "math", "boards", "probes"}

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval_suites.alpaca import annotate, answer_statistics, score, score_stored, stock_prompt, win_rate
+from eval_suites.alpaca import answer_statistics, score, score_stored, win_rate
+from eval_suites.alpaca_files import read_annotations, read_outputs
+from eval_suites.alpaca_judge import annotate, stock_prompt
 from eval_suites.alpaca_official import ANNOTATOR
 from eval_suites.judge import Judge, JudgeSpec
 from results.digest import canonical_json
 from results.errors import UserError
+from results.outcomes import items_by_score
 from tests.eval_suites.judge_server import Json, completion, judge_server
 from tests.real_data import REAL_DATA, needs_real_data
 
@@ -78,6 +81,7 @@ def test_stored_annotations_give_the_official_numbers(model: str) -> None:
     assert int(length.value) == int(official["avg_length"])
     assert (score.n_expected, score.n_scored, score.complete) == (805, 805, True)
     assert (score.metric, score.detail["official"], score.detail["departures"]) == ("win_rate", True, [])
+    assert (score.detail["judge"], score.detail["duplicates"], score.detail["missing"]) == (ANNOTATOR, 0, 0)
     assert score.detail["mean_characters"] == length.value
     assert sum(item.value for item in items if item.value is not None) / 805 == pytest.approx(score.value)
     assert len({item.item for item in items}) == 805
@@ -98,6 +102,22 @@ def test_stored_annotations_agree_with_the_public_board(model: str) -> None:
     assert int(length.value) == int(official["avg_length"])
 
 
+@needs_real_data
+@pytest.mark.real_data
+def test_what_the_board_leaves_out_makes_the_score_incomplete_and_keeps_its_value(tmp_path: Path) -> None:
+    """Thirteen of the board's models have fewer than 805 rows; it averages those that are there."""
+    folder = REAL_DATA / "alpaca_eval" / "models" / "vicuna-7b"
+    outputs, rows = read_outputs(folder / "model_outputs.json.gz"), read_annotations(folder / "annotations.json.gz")
+    (tmp_path / "all.json").write_text(json.dumps(outputs))
+    (tmp_path / "o.json").write_text(json.dumps(outputs[1:]))
+    (tmp_path / "a.json").write_text(json.dumps([*rows[1:5], {**rows[5], "preference": None}, *rows[6:]]))
+    for name in ("all.json", "o.json"):
+        (rate, *_), _ = score_stored(tmp_path / name, tmp_path / "a.json")
+        assert (rate.n_scored, rate.n_expected, rate.complete) == (803, 805, False)
+        assert rate.value == pytest.approx(100 * sum(row["preference"] - 1 for row in [*rows[1:5], *rows[6:]]) / 803)
+        assert (rate.detail["missing"], rate.detail["unreadable"], rate.detail["official"]) == (1, 1, False)
+
+
 def rows_with(preferences: list[float | None]) -> list[dict[str, Any]]:
     return [
         {"instruction": f"i{i}", "output_1": "b", "output_2": "mm", "preference": p} for i, p in enumerate(preferences)
@@ -113,6 +133,24 @@ def test_the_win_rate_is_the_mean_of_the_items_that_have_one(preferences: list[f
     assert (score.n_expected, score.n_scored, score.complete) == (25, len(values), False)
     assert score.value == (pytest.approx(sum(values) / len(values)) if values else None)
     assert (score.standard_error is None) == (len(values) < 2)
+
+
+def test_of_several_rows_for_one_instruction_the_first_counts_and_the_library_counts_them_all(tmp_path: Path) -> None:
+    (tmp_path / "o.json").write_text(json.dumps(OUTPUTS))
+    rows = [
+        {"instruction": row["instruction"], "output_1": "b", "output_2": row["output"], "preference": preference}
+        for row, preference in zip(OUTPUTS, [2.0, "1.0", "1.5", *[1.0] * 9], strict=True)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps([*rows, {**rows[1], "preference": 2.0}, {**rows[2], "preference": 0}]))
+    (rate, *_), items = score_stored(tmp_path / "o.json", tmp_path / "a.json")
+    assert rate.value == pytest.approx(100 * 1.5 / 12)
+    assert (rate.n_scored, rate.n_expected, rate.detail["duplicates"], rate.detail["draws"]) == (12, 12, 2, 1)
+    assert sum(item.metric == "win_rate" for item in items) == 12
+    over_all, departures = rate.detail["over_all_rows"], rate.detail["departures"]
+    assert isinstance(over_all, dict)
+    assert isinstance(departures, list)
+    assert (over_all["n_total"], over_all["win_rate"]) == (14, pytest.approx(100 * 3 / 14))
+    assert departures[-1] == "2 rows are for an instruction that has one already; the first counts"
 
 
 def test_draws_are_half_a_win_and_gaps_stay_gaps() -> None:
@@ -150,6 +188,23 @@ def test_a_win_rate_says_how_the_answers_ended_and_that_it_is_not_the_official_o
         "the 2 annotated instructions are not AlpacaEval's 805",
         "the judge is 'j'; the official one is weighted_alpaca_eval_gpt4_turbo",
     ]
+
+
+def test_every_rate_says_who_judged_and_what_is_missing() -> None:
+    rows = [
+        {"instruction": f"i{i}", "output_1": "b", "output_2": f"o{i}", "annotator": "j", "preference": preference}
+        for i, preference in enumerate([2.0, -1, None, 1.0])
+    ]
+    rows = [{**row, "preference_as_drawn": 2.0, "preference_reversed": 2.0 if i else 1.0} for i, row in enumerate(rows)]
+    outputs = [{"instruction": row["instruction"], "output": row["output_2"]} for row in rows]
+    scores, items = score(outputs, rows, n_expected=5)
+    items_by_score(scores, items)
+    rate, consistency, length = scores
+    for one in (rate, consistency):
+        said = {name: one.detail[name] for name in ("judge", "missing", "unreadable", "marked_missing", "duplicates")}
+        assert said == {"judge": "j", "missing": 1, "unreadable": 2, "marked_missing": 1, "duplicates": 0}
+    assert rate.detail["order_instability"] == 25.0
+    assert (consistency.metric, consistency.value, length.metric) == ("order_consistency", 75.0, "average_length")
 
 
 def test_answer_statistics() -> None:
@@ -306,14 +361,14 @@ def test_answers_cannot_add_messages_or_fill_the_prompts_fields(tmp_path: Path) 
     assert row["output_2"] == attack
 
 
-def test_a_judge_without_log_probs_is_refused_after_one_question(tmp_path: Path) -> None:
+def test_a_judge_without_log_probs_is_refused_after_three_questions(tmp_path: Path) -> None:
     with (
         judge_server(lambda _: (200, completion("m"))) as server,
         Judge(spec(server.url), tmp_path / "a.db") as judge,
         pytest.raises(UserError, match="gives no token log-probs"),
     ):
         annotate(OUTPUTS, BASELINE, judge)
-    assert len(server.requests) == 1
+    assert len(server.requests) == 3
     with (
         Judge(spec("http://127.0.0.1:9", top_logprobs=None), tmp_path / "b.db") as judge,
         pytest.raises(UserError, match="set top_logprobs to 5"),

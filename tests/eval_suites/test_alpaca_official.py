@@ -36,7 +36,7 @@ def test_stored_annotations_of_the_board_are_official() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"annotator": "gpt-4-1106-preview"}, []),
+        ({"annotator": "gpt-4-1106-preview"}, ["how gpt-4-1106-preview was asked is not recorded"]),
         ({"annotator": "gpt-4-1106-preview with another prompt"}, ["the judge is 'gpt-4-1106-preview with another"]),
         ({"preference_reversed": 1.0}, ["every pair is judged in both orders"]),
         ({"output_1": "?"}, ["the baseline's answers are not those of gpt4_1106_preview"]),

@@ -11,34 +11,48 @@ import threading
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from eval_suites.answer_store import Answer, AnswerStore
+from eval_suites import answer_store
+from eval_suites.answer_store import AnswerStore
+from eval_suites.judge_reply import read_reply
 from eval_suites.spending import Payment, Spent
+from tests.eval_suites.judge_server import completion
 
-ANSWER = Answer(text="m", finish_reason="stop", logprobs=None, model="j", prompt_tokens=1, completion_tokens=1)
+
+def body(**changes: Any) -> bytes:
+    """A reply as an endpoint sends it."""
+    return json.dumps({**completion("m"), "model": "j", **changes}).encode()
+
+
+BODY = body(usage={"prompt_tokens": 1, "completion_tokens": 1})
+ANSWER = read_reply(BODY)
 PAID = Payment(model="j", prompt_tokens=1, completion_tokens=1, usd=None)
 PROCESSES, FILES = 3, 60
 
 
 def test_the_first_answer_stays(tmp_path: Path) -> None:
-    other = ANSWER.model_copy(update={"text": "M"})
+    other = body(choices=[{"message": {"content": "M"}}])
     with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
         assert store.read(["k"]) == {}
-        assert store.keep("k", "{}", ANSWER, PAID) == ANSWER
-        assert store.keep("k", "{}", other, PAID) == ANSWER
+        assert store.keep("k", "{}", ANSWER, PAID, body=BODY) == ANSWER
+        assert store.keep("k", "{}", read_reply(other), PAID, body=other) == ANSWER
     with closing(AnswerStore(tmp_path / "new" / "a.db")) as store:
         assert store.read(["k", "l"]) == {"k": ANSWER}
+        assert store.bodies("k") == [BODY, other], "every reply is kept as it came"
+        replaced = store.keep("k", "{}", read_reply(other), PAID, body=other, instead=True)
+        assert (replaced.text, store.read(["k"])["k"].text) == ("M", "M")
 
 
 def test_payments_are_summed_since_any_of_them(tmp_path: Path) -> None:
     with closing(AnswerStore(tmp_path / "a.db")) as store:
         assert (store.spent(), store.last_payment) == (Spent(), 0)
-        store.keep("k", "{}", ANSWER, Payment("j", 10, 2, 0.5))
-        store.pay("k", Payment("j", None, None, 0.25))
+        store.keep("k", "{}", ANSWER, Payment("j", 10, 2, 0.5), body=BODY)
+        store.pay("k", Payment("j", None, None, 0.25), b"nothing")
         since = store.last_payment
-        store.keep("l", "{}", ANSWER, Payment("j", 3, 1, None))
+        store.keep("l", "{}", ANSWER, Payment("j", 3, 1, None), body=BODY)
     with closing(AnswerStore(tmp_path / "a.db")) as store:
         assert store.spent() == Spent(3, 13, 3, 0.75, uncounted=1, unpriced=1)
         assert store.spent(since) == Spent(1, 3, 1, 0.0, uncounted=0, unpriced=1)
@@ -48,9 +62,9 @@ def test_payments_are_summed_since_any_of_them(tmp_path: Path) -> None:
 def test_an_answer_that_cannot_be_kept_is_not_paid_either(tmp_path: Path) -> None:
     with closing(AnswerStore(tmp_path / "a.db")) as store:
         with pytest.raises(sqlite3.IntegrityError):
-            store.keep("k", None, ANSWER, PAID)  # type: ignore[arg-type]
+            store.keep("k", None, ANSWER, PAID, body=BODY)  # type: ignore[arg-type]
         assert store.spent() == Spent()
-        store.keep("k", "{}", ANSWER, PAID)
+        store.keep("k", "{}", ANSWER, PAID, body=BODY)
         assert store.spent().payments == 1
 
 
@@ -59,17 +73,44 @@ def test_tokens_are_measured_by_the_characters_of_a_judges_requests(tmp_path: Pa
         assert store.token_rates("one") is None
         for key, model, tokens in (("a", "one", 30), ("b", "one", 50), ("c", "two", 7), ("d", "one", None)):
             request = json.dumps({"model": model, "text": "x" * 50})
-            store.keep(key, request, ANSWER.model_copy(update={"prompt_tokens": tokens}), PAID)
+            sent = body(usage={"prompt_tokens": tokens, "completion_tokens": 1})
+            store.keep(key, request, read_reply(sent), PAID, body=sent)
         assert store.token_rates("one") == (80 / (2 * len(request)), 1.0)
         assert store.period(["a", "d"]) is not None
         assert store.period(["e"]) is None
+
+
+def test_a_later_parser_reads_the_replies_that_were_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        store.keep("k", "{}", ANSWER, PAID, body=BODY)
+    monkeypatch.setattr(answer_store, "read_reply", lambda sent: read_reply(sent).model_copy(update={"text": "later"}))
+    with closing(AnswerStore(tmp_path / "a.db")) as store:
+        assert store.read(["k"])["k"].text == "later"
+
+
+def test_a_file_of_an_earlier_version_keeps_its_answers(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as old:
+        old.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, request TEXT, answer TEXT, answered_at TEXT) STRICT")
+        old.execute(
+            "CREATE TABLE payments (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, model TEXT NOT NULL,"
+            " paid_at TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL) STRICT"
+        )
+        written = ANSWER.model_dump_json(exclude={"fingerprint", "refused"})
+        old.execute("INSERT INTO answers VALUES ('k', '{}', ?, '2026-01-01T00:00:00+00:00')", (written,))
+        old.execute("INSERT INTO payments (key, model, paid_at, usd) VALUES ('k', 'j', '', 0.5)")
+    for _ in range(2):
+        with closing(AnswerStore(tmp_path / "a.db")) as store:
+            assert store.read(["k"]) == {"k": ANSWER}
+            assert (store.bodies("k"), store.spent().usd) == ([], 0.5)
+            store.keep("l", "{}", ANSWER, PAID, body=BODY)
+            assert store.read(["l"]) == {"l": ANSWER}
 
 
 def open_together(folder: Path, number: int, together: Barrier) -> None:
     for i in range(FILES):
         together.wait(120)
         with closing(AnswerStore(folder / f"{i}.db")) as store:
-            store.keep(f"from {number}", "{}", ANSWER, PAID)
+            store.keep(f"from {number}", "{}", ANSWER, PAID, body=BODY)
 
 
 @pytest.mark.slow

@@ -1,12 +1,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from eval_suites.answers import answer_instructions
 from eval_suites.engine import Completion, Sampling
 from eval_suites.huggingface import HuggingFaceEngine
-from results.errors import UserError
 from tests.eval_suites.tiny import write_checkpoint
 from trainers.chat import load_tokenizer
 
@@ -39,21 +36,19 @@ def test_rows_have_alpaca_evals_shape_and_one_bos(tmp_path: Path) -> None:
     assert reports == [(2, 2)]
     assert [row["instruction"] for row in rows] == ["w1 w2", "w3"]
     assert [row["dataset"] for row in rows] == ["a", ""]
-    assert list(rows[0]) == ["instruction", "output", "generator", "dataset", "finished", "n_tokens"]
+    assert list(rows[0]) == ["instruction", "output", "generator", "dataset", "finished", "n_tokens", "shortened"]
+    assert not any(row["shortened"] for row in rows)
     assert {row["generator"] for row in rows} == {"tiny"}
     assert all(row["n_tokens"] == 5 or row["finished"] for row in rows)
     assert [ids.count(2) for ids in engine.prompts] == [1, 1]
     assert tokenizer.decode(engine.prompts[0]) == "<s> <user> w1 w2 <assistant>"
 
 
-def test_an_instruction_without_text_is_named(tmp_path: Path) -> None:
+def test_an_answer_that_the_context_leaves_less_room_is_marked(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
-    with pytest.raises(UserError, match="instruction 1 has no text"):
-        answer_instructions(
-            HuggingFaceEngine(folder),
-            load_tokenizer(folder),
-            [{"instruction": "w1"}, {"instruction": " "}],
-            Sampling(max_new_tokens=2),
-            "tiny",
-            log=tmp_path / "answers.jsonl",
-        )
+    tokenizer, engine = load_tokenizer(folder), Recorder(folder)
+    instructions = [{"instruction": "w1 " * 30}, {"instruction": "w3"}]
+    asked = Sampling(max_new_tokens=40)
+    rows = answer_instructions(engine, tokenizer, instructions, asked, "tiny", log=tmp_path / "answers.jsonl")
+    assert [row["shortened"] for row in rows] == [True, False]
+    assert rows[0]["n_tokens"] <= engine.context - len(engine.prompts[0]) < 40

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from eval_suites.board_averages import board_averages
+from eval_suites.board_rows import over_tasks
 from eval_suites.open_llm_boards import BOARDS, find_board
 from results.rows import Score
 
@@ -18,7 +19,7 @@ def task(name: str, values: dict[str, float], expected: int, scored: int | None 
             standard_error=2.0,
             n_expected=expected,
             n_scored=expected if scored is None else scored,
-            detail={"asked_through": "plain text", "library": "lm-eval 0"},
+            detail={"asked_through": "plain text", "library": "lm-eval 0", "prompts_shortened": 1, "system_refused": 0},
         )
         for metric, value in values.items()
     ]
@@ -76,6 +77,7 @@ def test_version_one_is_the_mean_of_six_raw_scores() -> None:
     assert ("open_llm_v1", "normalised") not in rows
     assert rows["open_llm_v1", "average"].n_expected == 1172 + 10042 + 817 + 14042 + 1267 + 1319
     members = rows["open_llm_v1", "average"].detail["members"]
+    assert rows["open_llm_v1", "average"].detail["prompts_shortened"] == 62, "one of each task"
     assert members == dict.fromkeys((benchmark.name for benchmark in BOARDS["open_llm_v1"].benchmarks), "average")
 
 
@@ -131,3 +133,18 @@ def test_a_benchmark_alone_is_counted_once() -> None:
     rows = board_averages("gsm8k", found, scores, None)
     assert [(row.suite, row.metric) for row in rows] == [("gsm8k", "average"), ("gsm8k", "average_uft")]
     assert find_board("tiny_board") is None
+
+
+def test_beside_an_average_stand_the_counts_of_its_tasks_and_the_means_of_their_answers() -> None:
+    def one(name: str, items: int, **detail: float) -> Score:
+        (row,) = task(name, {"acc": 50.0}, items)
+        return row.model_copy(update={"detail": {**row.detail, **detail}})
+
+    written = {"termination_rate": 100.0, "mean_tokens": 10.0, "mean_characters": 40.0}
+    longer = {"termination_rate": 0.0, "mean_tokens": 50.0, "mean_characters": 80.0}
+    found = over_tasks([one("a", 10, **written), one("b", 30, **longer), one("chosen", 7)])
+    assert found == {
+        **{"asked_through": "plain text", "library": "lm-eval 0", "prompts_shortened": 3, "system_refused": 0},
+        **{"termination_rate": 25.0, "mean_tokens": 40.0, "mean_characters": 70.0},
+    }
+    assert "mean_tokens" not in over_tasks([one("chosen", 7)])

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from eval_suites.alpaca import annotate
-from eval_suites.both_orders import annotate_both_orders, order_consistency
+from eval_suites.alpaca_judge import annotate
+from eval_suites.both_orders import annotate_both_orders
 from eval_suites.judge import Judge, JudgeSpec
+from eval_suites.order_consistency import order_consistency
 from tests.eval_suites.judge_server import Json, completion, judge_server
 
 N = 24

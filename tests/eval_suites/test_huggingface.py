@@ -104,12 +104,35 @@ def test_first_tokens_are_drawn_from_the_softmax(folder: Path) -> None:
     assert bool(((seen - wanted).abs() < 4 * (wanted * (1 - wanted) / draws).sqrt() + 1e-3).all())
 
 
-def test_a_prompt_that_leaves_no_room_is_named(engine: HuggingFaceEngine) -> None:
-    with pytest.raises(UserError, match=r"prompt 1 has 45 tokens: between 1 and 44 fit .*max_new_tokens=20.* 64"):
-        engine.generate([[2], [2] * 45], Sampling(max_new_tokens=20))
+def test_a_prompt_that_fills_the_context_is_named(engine: HuggingFaceEngine) -> None:
+    with pytest.raises(UserError, match=r"prompt 1 has 64 tokens: between 1 and 63 leave room for an answer .* of 64"):
+        engine.generate([[2], [2] * 64], Sampling(max_new_tokens=20))
     with pytest.raises(UserError, match="prompt 0 has 0 tokens"):
         engine.generate([[]], Sampling(max_new_tokens=20))
-    assert len(engine.generate([[2] * 44], Sampling(max_new_tokens=20))) == 1
+    assert len(engine.generate([[2] * 63], Sampling(max_new_tokens=20))[0].ids) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_answer_may_have_what_the_context_leaves(engine: HuggingFaceEngine, temperature: float) -> None:
+    """As DFT asks Qwen2.5-Math: for as many new tokens as its context has."""
+    asked = Sampling(max_new_tokens=engine.context, temperature=temperature)
+    prompts = [[2, *range(6, 6 + n)] for n in (30, 30, 3, 48, 9, 30)]
+    found = engine.generate(prompts, asked)
+    for prompt, answer in zip(prompts[2:5], found[2:5], strict=True):
+        room = engine.context - len(prompt)
+        assert len(answer.ids) <= room
+        assert answer.finished or len(answer.ids) == room
+        (alone,) = engine.generate([prompt], asked.model_copy(update={"max_new_tokens": room}))
+        assert (answer.ids, answer.finished) == (alone.ids, alone.finished)
+    assert any(not answer.finished for answer in found), "or this proves too little"
+
+
+def test_a_batch_size_changes_no_greedy_answer_in_float32(folder: Path) -> None:
+    answers = [
+        HuggingFaceEngine(folder, batch_size=size).generate(PROMPTS * 3, Sampling(max_new_tokens=20))
+        for size in (1, 3, 64)
+    ]
+    assert len({tuple(answer.ids for answer in each) for each in answers}) == 1
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:

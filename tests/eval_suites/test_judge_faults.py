@@ -12,6 +12,7 @@ import pytest
 
 from eval_suites.judge import Judge
 from eval_suites.judge_endpoint import _retry_after
+from eval_suites.judge_questions import question_of
 from results.errors import UserError
 from tests.eval_suites.judge_server import Json, Reply, completion, error, judge_server
 from tests.eval_suites.test_judge import SECRET, ask_about, echo, spec, texts
@@ -89,7 +90,11 @@ PERMANENT: dict[str, tuple[Reply, str]] = {
     ),
     "no money": (Reply(402, error("Payment required")), "the account has no money left"),
     "a request that is refused": (Reply(400, error("top_logprobs is too large")), "top_logprobs is too large"),
-    "no log-probs": (Reply(200, completion("re")), "gives no token log-probs"),
+    "another version of the judge": (
+        Reply(200, {**completion("re", {"re": -0.1}), "model": "judge-2026-02-01"}),
+        r"answers as 'judge-2026-02-01', and version asks for 'judge-2026-01-01': ask an endpoint that has it, or "
+        r"write the other version, which is another judge, into the profile; every answer that came is kept$",
+    ),
 }
 
 
@@ -104,7 +109,7 @@ def test_a_fault_that_stays_ends_it_at_once_with_one_line(
         return fault if broken and asked_of(request) == "q2" else echo(request)
 
     with judge_server(respond) as server:
-        judge_spec = spec(server.url, api_key_env="JUDGE_KEY", concurrency=1)
+        judge_spec = spec(server.url, api_key_env="JUDGE_KEY", concurrency=1, version="judge-2026-01-01")
         with Judge(judge_spec, tmp_path / "a.db") as judge, pytest.raises(UserError, match=line) as caught:
             judge.ask(ask_about(*QUESTIONS))
         assert SECRET not in str(caught.value)
@@ -138,18 +143,99 @@ def test_an_empty_answer_or_a_refusal_is_an_answer_that_is_kept(tmp_path: Path, 
 
 def test_a_judge_that_only_gives_empty_answers_is_not_asked_on(tmp_path: Path) -> None:
     with judge_server(lambda _: (200, completion(""))) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
-        with pytest.raises(UserError, match=r"gave 3 empty answers and no other: .* needs more than max_tokens=1"):
+        with pytest.raises(UserError, match=r"gave 3 answers that cannot be used .* needs more than max_tokens=1"):
             judge.ask(ask_about(*(f"q{i}" for i in range(50))))
         assert len(server.requests) == 3
 
 
-def test_a_question_that_always_meets_a_fault_says_which_when_it_is_the_first(tmp_path: Path) -> None:
+FIRST = ("truncated JSON", "another schema", "an error of the server", "too many requests", "no answer in time")
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_fault_that_passes_ends_nothing_where_it_meets_the_first_question(tmp_path: Path, name: str) -> None:
+    fault, _ = PASSING[name]
+    met: list[str] = []
+
+    def respond(request: Json) -> tuple[int, Json] | Reply:
+        met.append(asked_of(request))
+        return fault if len(met) == 1 else echo(request)
+
+    patience = {"timeout_seconds": 2.0} if fault.fault == "hang" else {}
+    with judge_server(respond) as server, Judge(spec(server.url, **patience), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about(*QUESTIONS))) == [f"re: {question}" for question in QUESTIONS]
+        assert met[:2] == ["q0", "q0"]
+        assert (judge.counts.failures, sum(judge.counts.passing.values())) == (0, 1)
+
+
+def test_a_first_question_whose_replies_are_never_whole_is_counted_and_the_rest_is_asked(tmp_path: Path) -> None:
+    def respond(request: Json) -> tuple[int, Json] | Reply:
+        return Reply(200, HALF) if asked_of(request) == "q0" else echo(request)
+
+    with judge_server(respond) as server, Judge(spec(server.url, max_attempts=3), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about(*QUESTIONS))) == [None, *(f"re: {question}" for question in QUESTIONS[1:])]
+        assert (judge.counts.failures, judge.counts.passing["no chat completion"]) == (1, 3)
+        (key, _), *_ = (question_of(judge.spec, asked) for asked in ask_about("q0"))
+        assert judge._store.bodies(key) == [HALF] * 3, "what was paid is kept as it came"
+
+
+def test_an_endpoint_that_never_sends_a_completion_costs_three_questions(tmp_path: Path) -> None:
+    with (
+        judge_server(lambda _: Reply(200, HALF)) as server,
+        Judge(spec(server.url, max_attempts=2), tmp_path / "a.db") as judge,
+        pytest.raises(
+            UserError,
+            match=r"did not answer 3 questions in 2 attempts each \(no chat completion 6 times\): is it up",
+        ),
+    ):
+        judge.ask(ask_about(*(f"q{i}" for i in range(50))))
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("where", ["q0", "q3"])
+def test_an_answer_without_log_probs_is_kept_and_counted_and_never_paid_twice(tmp_path: Path, where: str) -> None:
+    def respond(request: Json) -> tuple[int, Json]:
+        return (200, completion("re")) if asked_of(request) == where else echo(request)
+
+    with judge_server(respond) as server:
+        for _ in range(2):
+            with Judge(spec(server.url), tmp_path / "a.db") as judge:
+                found = texts(judge.ask(ask_about(*QUESTIONS)))
+                assert (judge.tally.without_logprobs, judge.counts.failures) == (1, 0)
+                assert judge._store.spent().payments == len(QUESTIONS)
+        assert len(server.requests) == len(QUESTIONS)
+    assert found == ["re" if question == where else f"re: {question}" for question in QUESTIONS]
+
+
+def test_a_judge_that_was_put_right_is_asked_again_only_where_that_is_said(tmp_path: Path) -> None:
+    gives = False
+
+    def respond(request: Json) -> tuple[int, Json]:
+        return echo(request) if gives else (200, completion("re"))
+
+    with judge_server(respond) as server:
+        with (
+            Judge(spec(server.url), tmp_path / "a.db") as judge,
+            pytest.raises(UserError, match=r"gives no token log-probs, and .* asks for 5: .* ask_again: true"),
+        ):
+            judge.ask(ask_about(*QUESTIONS))
+        assert len(server.requests) == 3
+        gives = True
+        with Judge(spec(server.url), tmp_path / "a.db") as judge:
+            assert texts(judge.ask(ask_about(*QUESTIONS))) == ["re"] * 3 + ["re: q3", "re: q4", "re: q5"]
+            assert judge.tally.without_logprobs == 3
+        for requests in (9, 9):
+            with Judge(spec(server.url, ask_again=True), tmp_path / "a.db") as judge:
+                assert texts(judge.ask(ask_about(*QUESTIONS))) == [f"re: {question}" for question in QUESTIONS]
+            assert len(server.requests) == requests, "and once is enough"
+
+
+def test_a_judge_that_answers_none_of_the_first_questions_is_not_asked_on(tmp_path: Path) -> None:
     with (
         judge_server(lambda _: Reply(429, error("slow down"))) as server,
         Judge(spec(server.url, max_attempts=3), tmp_path / "a.db") as judge,
-        pytest.raises(UserError, match=r"did not answer in 3 attempts \(HTTP 429 3 times\)"),
+        pytest.raises(UserError, match=r"did not answer 3 questions in 3 attempts each \(HTTP 429 9 times\)"),
     ):
-        judge.ask(ask_about("q"))
+        judge.ask(ask_about(*QUESTIONS))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eval_suites.judge import Judge
+from eval_suites.judge_reply import lacks_logprobs, read_reply
 from results.errors import UserError
 from tests.eval_suites.judge_server import Json, completion, error, judge_server
 from tests.eval_suites.test_judge import ask_about, echo, spec, texts
@@ -21,7 +22,6 @@ def echo_body(**changes: Any) -> Json:
 
 
 NO_COMPLETIONS: dict[str, Json | str | bytes] = {
-    "a page": "<html>Welcome</html>",
     "no choice": echo_body(choices=[]),
     "no choices": without("choices"),
     "null for choices": echo_body(choices=None),
@@ -43,38 +43,34 @@ NO_COMPLETIONS: dict[str, Json | str | bytes] = {
 
 
 @pytest.mark.parametrize("body", NO_COMPLETIONS.values(), ids=NO_COMPLETIONS)
-def test_an_answer_that_is_no_completion_is_explained(tmp_path: Path, body: Json | str | bytes) -> None:
-    with judge_server(lambda _: (200, body)) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+def test_what_is_no_completion_is_asked_for_again_and_then_counted(tmp_path: Path, body: Json | str | bytes) -> None:
+    with (
+        judge_server(lambda _: (200, body)) as server,
+        Judge(spec(server.url, max_attempts=2), tmp_path / "a.db") as judge,
+    ):
+        assert judge.ask(ask_about("q")) == [None]
+        assert (judge.counts.failures, judge.counts.passing) == (1, {"no chat completion": 2})
+        assert len(server.requests) == 2
+        assert texts(judge.ask(ask_about("q"))) == [None], "nothing was kept as an answer"
+
+
+def test_a_web_page_is_explained_at_once(tmp_path: Path) -> None:
+    page = "\n<!doctype html><title>Welcome</title>"
+    with judge_server(lambda _: (200, page)) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
         for _ in range(2):
-            with pytest.raises(UserError, match=r"not a chat completion: is base_url right"):
+            with pytest.raises(UserError, match=r"a web page, which is not a chat completion: is base_url right"):
                 judge.ask(ask_about("q"))
-    assert len(server.requests) == 2, "nothing was kept"
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("logprobs", [None, {"content": None}, {"content": []}, "no alternatives"])
-def test_an_answer_without_the_log_probs_that_were_asked_for_is_refused_and_not_kept(
-    tmp_path: Path, logprobs: Json | str | None
-) -> None:
-    gives = False
+def test_what_lacks_the_log_probs_that_were_asked_for_is_known(logprobs: Json | str | None) -> None:
     token = {"token": "re", "logprob": -0.1, "bytes": None, "top_logprobs": []}
-
-    def respond(request: Json) -> tuple[int, Json]:
-        status, body = echo(request)
-        if not gives:
-            body["choices"][0]["logprobs"] = {"content": [token]} if isinstance(logprobs, str) else logprobs
-        return status, body
-
-    with judge_server(respond) as server:
-        with Judge(spec(server.url), tmp_path / "a.db") as judge:
-            with pytest.raises(UserError, match="gives no token log-probs, and top_logprobs asks for 5"):
-                judge.ask(ask_about("q", "r"))
-            assert len(server.requests) == 1
-        with Judge(spec(server.url, top_logprobs=None), tmp_path / "a.db") as judge:
-            assert texts(judge.ask(ask_about("q"))) == ["re: q"]
-        gives = True
-        with Judge(spec(server.url), tmp_path / "a.db") as judge:
-            assert texts(judge.ask(ask_about("q", "r"))) == ["re: q", "re: r"]
-            assert judge.counts.from_store == 0
+    body = completion("re", {"re": -0.1})
+    assert not lacks_logprobs(read_reply(json.dumps(body).encode()), 5)
+    body["choices"][0]["logprobs"] = {"content": [token]} if isinstance(logprobs, str) else logprobs
+    assert lacks_logprobs(read_reply(json.dumps(body).encode()), 5)
+    assert lacks_logprobs(read_reply(json.dumps(body).encode()), 0) == (logprobs != "no alternatives")
 
 
 def test_an_answer_that_was_held_back_is_an_answer_without_log_probs(tmp_path: Path) -> None:

@@ -65,6 +65,20 @@ def test_answers_are_those_of_the_engine_for_repeated_prompts(tmp_path: Path) ->
     assert [row.samples for row in fewer] == [row.samples[:2] for row in rows], "nor on how many more are drawn"
 
 
+def test_a_context_no_longer_than_the_answers_shortens_them_and_says_so(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model", context=24)
+    long = [Problem("long", "w1 " * 12, "1"), PROBLEMS[0]]
+    protocol = SHORT.model_copy(update={"sampling": Sampling(max_new_tokens=12, temperature=1.0)})
+    with HuggingFaceEngine(folder) as engine:
+        rows = answer_problems(engine, load_tokenizer(folder), long, protocol, log=tmp_path / "log.jsonl")
+        whole = protocol.model_copy(update={"sampling": Sampling(max_new_tokens=24, temperature=1.0)})
+        all_of_it = answer_problems(engine, load_tokenizer(folder), long, whole, log=tmp_path / "all.jsonl")
+    assert [[sample.shortened for sample in row.samples] for row in rows] == [[True] * 4, [False] * 4]
+    assert all(sample.tokens <= 24 - 12 for sample in rows[0].samples)
+    assert all(sample.shortened for row in all_of_it for sample in row.samples)
+    assert any(sample.tokens > 12 for sample in all_of_it[1].samples)
+
+
 def test_what_is_in_the_log_is_not_generated_again(tmp_path: Path) -> None:
     folder, log = write_checkpoint(tmp_path / "model"), tmp_path / "log.jsonl"
     tokenizer = load_tokenizer(folder)

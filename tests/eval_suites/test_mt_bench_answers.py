@@ -75,7 +75,7 @@ def test_temperatures_are_upstreams_by_category(folder: Path, tmp_path: Path) ->
         (1, 0.1, 6),
     ] * 2
     assert TurnSampling().max_new_tokens == 1024
-    assert TurnSampling().within("roleplay", 2048) == Sampling(max_new_tokens=1024, temperature=0.7)
+    assert TurnSampling().of("roleplay") == Sampling(max_new_tokens=1024, temperature=0.7)
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_others(folder: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_prompts_that_fill_the_context_shorten_or_leave_out_answers(folder: Path
     assert 0 < left < SHORT.max_new_tokens, "the test's own arithmetic"
     assert by_id[2]["shortened"] == [False, True]
     assert by_id[2]["n_tokens"][1] <= left
-    assert all(len(prompt) + how.max_new_tokens <= context for prompts, how in engine.asked for prompt in prompts)
+    assert {how.max_new_tokens for _, how in engine.asked} == {SHORT.max_new_tokens}, "the engine knows its context"
     assert [by_id[question.question_id] for question in QUESTIONS] == [row["choices"][0] for row in full]
     write_rows(tmp_path / "answers.jsonl", rows)
     read = read_answers(tmp_path / "answers.jsonl")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval_suites.mt_bench_files import ModelAnswer, Rating, read_answers, read_questions, read_ratings
-from eval_suites.mt_bench_scores import Disagreement, replay, score_ratings, score_stored, show_result
+from eval_suites.mt_bench_scores import Disagreement, replay, score_ratings, show_result
 from eval_suites.mt_bench_statistics import answer_statistics
+from eval_suites.mt_bench_stored import score_stored
 from results.errors import UserError
 from results.outcomes import items_by_score
 from tests.eval_suites.mt_bench_rows import QUESTIONS, answer, answers, rating
@@ -61,8 +62,11 @@ def test_real_judgments_give_the_stored_score_of_every_row() -> None:
         "unit": "points",
         "aggregate": "mean",
         "judge": "gpt-4",
+        "official": True,
+        "departures": [],
+        "prompts": ["single-math-v1", "single-math-v1-multi-turn", "single-v1", "single-v1-multi-turn"],
         **dict.fromkeys(("unreadable", "off_scale", "missing", "duplicates", "other_questions", "other_models"), 0),
-        **dict.fromkeys(("loosely_written", "other_prompts"), 0),
+        **dict.fromkeys(("loosely_written", "other_prompts", "stored_minus_one"), 0),
         "disagreements": [],
         "show_result": {"average": 2.7, "turn_1": 3.1375, "turn_2": 2.2625},
         "standard_error_by_question": None,

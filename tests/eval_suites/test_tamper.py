@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from eval_suites.alpaca import annotate, stock_prompt
+from eval_suites.alpaca_judge import annotate, stock_prompt
 from eval_suites.judge import Judge, JudgeSpec
 from eval_suites.tamper import CHECKS, NULL_MODEL, fixed_answers
-from results.errors import UserError
 from tests.eval_suites.judge_server import completion, judge_server
 
 INSTRUCTIONS: list[dict[str, Any]] = [
@@ -22,8 +21,6 @@ def test_one_text_answers_everything() -> None:
         {"instruction": "Name two seas.", "output": "Hello.", "generator": "me", "dataset": "one", "finished": True},
         {"instruction": "Name a river.", "output": "Hello.", "generator": "me", "dataset": "", "finished": True},
     ]
-    with pytest.raises(UserError, match="instruction 1 has no text"):
-        fixed_answers([INSTRUCTIONS[0], {"instruction": " "}], "Hello.", "me")
 
 
 def test_the_null_model_imitates_the_prompts_own_markup() -> None:

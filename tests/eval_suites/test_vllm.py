@@ -16,7 +16,9 @@ from eval_suites.engine import Completion, Engine, Sampling, ScoreRequest
 from eval_suites.engines import EngineSpec, open_engine, open_vllm
 from eval_suites.engines import Placement as Place
 from eval_suites.huggingface import HuggingFaceEngine
-from eval_suites.vllm_engine import ENVIRONMENT, EngineError, VllmProcess, room_for
+from eval_suites.vllm_adapters import room_for
+from eval_suites.vllm_engine import EngineError, VllmProcess
+from eval_suites.vllm_environment import environment
 from results.errors import UserError
 from tests.eval_suites.tiny import needs_vllm, write_adapter, write_checkpoint
 from trainers.chat import load_tokenizer, prompt_ids
@@ -31,6 +33,7 @@ VLLM = EngineSpec(kind="vllm")
 PLACE = Place(cache_gib=0.25, max_sequences=32)
 PROMPTS = [[2, *range(6, 6 + n)] for n in (1, 9, 3, 17, 5, 2, 12, 7)]
 GREEDY = Sampling(max_new_tokens=20)
+JUDGE_KEY, SECRET = "OPENAI_API_KEY", "sk-of-the-judge"
 REQUESTS: list[ScoreRequest] = [
     ([2, 6, 7], [8]),
     ([2, 9], [10, 11, 12, 13]),
@@ -69,7 +72,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.fixture(scope="module")
 def process(folders: Folders) -> Iterator[VllmProcess]:
-    process = open_vllm(VLLM, folders.base, room_for(folders.adapters[0]), DEVICE, PLACE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(JUDGE_KEY, SECRET)
+        process = open_vllm(VLLM, folders.base, room_for(folders.adapters[0]), DEVICE, PLACE)
     yield process
     process.close()
 
@@ -176,8 +181,8 @@ def test_a_chat_is_read_with_exactly_one_bos(engine: Engine, folders: Folders) -
 
 def test_what_does_not_fit_is_refused_and_the_engine_goes_on(process: VllmProcess, tmp_path: Path) -> None:
     engine = process.engine()
-    with pytest.raises(UserError, match=r"prompt 1 has 45 tokens: between 1 and 44 fit"):
-        engine.generate([[2], [2] * 45], GREEDY)
+    with pytest.raises(UserError, match=r"prompt 1 has 64 tokens: between 1 and 63 leave room for an answer"):
+        engine.generate([[2], [2] * 64], GREEDY)
     for temperature in (0.001, 2.5):
         with pytest.raises(UserError, match=r"vLLM draws at 0 \(greedy\) or from 0\.01 to 2"):
             engine.generate([[2]], Sampling(max_new_tokens=1, temperature=temperature))
@@ -188,7 +193,34 @@ def test_what_does_not_fit_is_refused_and_the_engine_goes_on(process: VllmProces
     large = write_adapter(write_checkpoint(tmp_path / "c", heads=1), tmp_path / "large", rank=9)
     with pytest.raises(UserError, match=r"wants Room\(rank=16, .*the engine was started with Room\(rank=8, "):
         process.engine(large)
-    assert len(engine.generate([[2] * 44], GREEDY)) == 1
+    assert len(engine.generate([[2] * 63], GREEDY)[0].ids) == 1
+
+
+def test_an_answer_may_have_what_the_context_leaves(engine: Engine, reference: HuggingFaceEngine) -> None:
+    asked = Sampling(max_new_tokens=64)
+    prompts = [*PROMPTS, *([2, *range(6, 6 + n)] for n in range(30, 49))]
+    found = engine.generate(prompts, asked)
+    assert_equal(found, reference.generate(prompts, asked))
+    lengths = [len(prompt) + len(answer.ids) for prompt, answer in zip(prompts, found, strict=True)]
+    assert max(lengths) == 64 == engine.context
+
+
+def test_the_process_gets_no_key_of_others(process: VllmProcess) -> None:
+    own = Path(f"/proc/{process.process_id}/environ").read_bytes().decode(errors="replace")
+    assert "VLLM_NO_USAGE_STATS=1" in own
+    assert JUDGE_KEY not in own
+    assert SECRET not in own
+
+
+def test_a_context_that_the_cache_cannot_hold_is_cut_and_never_an_answer(tmp_path: Path) -> None:
+    """A cache of 256 MiB for texts of 512 bytes a token holds half a million tokens, and the model reads a million."""
+    folder = write_checkpoint(tmp_path, heads=1, context=2**20)
+    with open_engine(VLLM, folder, device=DEVICE, placement=PLACE) as engine, HuggingFaceEngine(folder) as reference:
+        assert engine.context == reference.context == 2**20
+        assert_equal(engine.generate(PROMPTS, GREEDY), reference.generate(PROMPTS, GREEDY))
+        with pytest.raises(UserError, match=r"may have 1048576 tokens, and vLLM's cache holds \d+: give it more"):
+            engine.generate(PROMPTS, Sampling(max_new_tokens=2**20))
+        assert len(engine.generate(PROMPTS[:1], GREEDY)) == 1
 
 
 def test_a_fresh_engine_answers_as_one_that_others_used(process: VllmProcess, folders: Folders) -> None:
@@ -261,12 +293,18 @@ def test_weights_reloaded_in_place_are_garbage_so_they_never_are(tmp_path: Path)
         **{"kv_cache_memory_bytes": 2**28, "gpu_memory_utilization": None},
     }
     request = {
-        **{"do": "generate", "prompts": PROMPTS, "seeds": [0] * len(PROMPTS), "sampling": GREEDY.model_dump()},
+        **{
+            "do": "generate",
+            "prompts": PROMPTS,
+            "seeds": [0] * len(PROMPTS),
+            "limits": [20] * len(PROMPTS),
+            "sampling": GREEDY.model_dump(),
+        },
         **{"eos_ids": [EOS], "adapter": None},
     }
     ran = subprocess.run(
         [sys.executable, "-c", RELOAD, *map(json.dumps, (settings, request, str(other)))],
-        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment(os.environ, os.pathsep.join(sys.path)),
         capture_output=True,
         text=True,
         check=True,

@@ -39,7 +39,9 @@ def test_the_embedded_profile_is_right(bridgebench: Command) -> None:
     assert bridgebench("plan").code == 0
 
 
-@pytest.mark.parametrize("verb", ["", "reproduce", "plan", "leaderboard", "evaluate"])
+@pytest.mark.parametrize(
+    "verb", ["", "reproduce", "run", "plan", "leaderboard", "compare", "evaluate", "doctor", "judge"]
+)
 def test_help_is_there(verb: str, bridgebench: Command) -> None:
     ended = bridgebench(*filter(None, [verb]), "--help")
     assert (ended.code, ended.error) == (0, "")
@@ -49,11 +51,16 @@ def test_help_is_there(verb: str, bridgebench: Command) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--suite", "math"), "--suite math: stored judgments can be scored for alpaca_eval and mt_bench"),
+        (
+            ("--suite", "math"),
+            "--suite math: what is stored can be scored for alpaca_eval, mt_bench, ifeval; a model wants a target",
+        ),
         (("--suite", "alpaca_eval"), "--suite alpaca_eval wants --outputs"),
         (("--suite", "mt_bench"), "--suite mt_bench wants --questions"),
-        (("--suite", "mt_bench", "--questions", "q", "--outputs", "o"), "--outputs is not for --suite mt_bench"),
-        (("--suite", "mt_bench", "--questions", "q"), "b.json: there is no such file"),
+        (("--suite", "mt_bench", "--questions", "q", "--covariates", "c"), "--covariates is not for --suite mt_bench"),
+        (("--suite", "ifeval"), "--suite ifeval wants --answers"),
+        (("--suite", "ifeval", "--answers", "a"), "--annotations is not for --suite ifeval"),
+        (("--suite", "mt_bench", "--questions", "q"), "q: there is no such file"),
     ],
 )
 def test_stored_judgments_that_cannot_be_scored(bridgebench: Command, options: tuple[str, ...], message: str) -> None:
@@ -97,7 +104,7 @@ def test_an_incomplete_leaderboard_ends_with_1(
     unknown = bridgebench("leaderboard", "small", "--format", "html")
     assert (unknown.code, unknown.error) == (
         2,
-        "bridgebench: --format html: there are terminal, markdown, csv and latex\n",
+        "bridgebench: --format html: there are terminal, markdown, csv, latex and json\n",
     )
     wrong = bridgebench("leaderboard", "small", "--main", "quiz/speed")
     assert wrong.code == 2

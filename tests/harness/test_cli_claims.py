@@ -7,8 +7,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from harness.cli_claims import claims
-from harness.profile import find_profile, load_profile
-from results.claims.catalogue import catalogue, lacking
+from harness.extending import find_profile
+from harness.profile import load_profile
+from harness.study import open_plan
+from results.claims.catalogue import catalogue, lacking, listed, missing_roles
+from results.claims.contrast import arm_roles
 from results.errors import UserError
 from results.store import Store
 from tests.harness.studies import TINY
@@ -92,3 +95,36 @@ def test_a_shipped_map_of_roles_makes_claims_testable(name: str) -> None:
     if not roles:
         pytest.skip(f"{name} maps no roles")
     assert sum(not lacking(claim, roles) for claim in catalogue().claims) >= 3
+
+
+# What the microworld has no data, no suite or no objective for: claims, or parts of claims that have several.
+ELSEWHERE = {"B3", "B5", "B6", "B7", "B8", "B9", "C5", "C8", "D3", "D4"}
+IN_PART = {"A3", "C3", "D2"}
+
+
+def test_the_profile_of_claims_tests_all_that_can_be_tested_in_the_microworld() -> None:
+    plan = open_plan(find_profile("claims"))
+    profile, roles = plan.profile, dict(plan.profile.claims)
+    assert {claim.id for claim in catalogue().claims if lacking(claim, roles)} == ELSEWHERE
+    tested = [claim for claim in catalogue().claims if not lacking(claim, roles)]
+    whole = {claim.id for claim in tested if not any(missing_roles(part, roles) for part in claim.tests)}
+    assert {claim.id for claim in tested} - whole == IN_PART
+    assert {arm.name for arm in plan.arms} == {"base", *profile.methods}
+    # What is compared has one budget, unless the claim is about more of it.
+    for claim in tested:
+        for part in claim.tests:
+            if part.unmatched or missing_roles(part, roles):
+                continue
+            names = {name for role in arm_roles(part) for name in listed(roles.get(role, role))} - {"base"}
+            assert any(names <= set(methods) for methods in profile.comparisons.values()), (claim.id, names)
+
+
+def test_the_list_of_claims_says_what_no_profile_has() -> None:
+    text = run("--format", "markdown").output
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
+    for claim in catalogue().claims:
+        assert ("none of these" in lines[claim.id]) == (claim.id in ELSEWHERE), claim.id
+    assert "nothing here plays iw-sft" in lines["B9"]
+    assert "nothing here plays truthfulness, uft-more-demonstrations" in lines["C5"].replace(
+        "uft-more-demonstrations, truthfulness", "truthfulness, uft-more-demonstrations"
+    )

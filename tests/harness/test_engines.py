@@ -11,11 +11,12 @@ from eval_suites.generation import CHUNK
 from eval_suites.huggingface import HuggingFaceEngine
 from eval_suites.vllm_engine import VllmProcess
 from harness.board import Board
-from harness.engines import engine_inputs
 from harness.executor import run_here
-from harness.kinds import GENERATE, TRAIN
+from harness.kinds import GENERATE, SELECT, TRAIN
 from harness.kinds.generate import GenerateSpec
+from harness.kinds.select import SelectSpec
 from harness.perform import perform
+from harness.served import engine_inputs
 from harness.stage import External, Input, Produced, Runtime, Stage
 from tests.eval_suites.tiny import needs_vllm, write_adapter, write_checkpoint
 from tests.harness.toys import board, given, statuses, written
@@ -83,9 +84,9 @@ def test_a_stopped_stage_goes_on_and_leaves_no_trace_of_it(tmp_path: Path, monke
     assert asked == [CHUNK, 0, 20], "what was answered before the stop is not asked again"
     assert wanted is not None
     assert manifest.content() == wanted.content()
-    assert list(manifest.files) == ["outputs.json"]
+    assert list(manifest.files) == ["engine.json", "log/engine.json", "outputs.json"]
     folder = stopped.store.folder(GENERATE.name, job.key)
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "outputs.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["engine.json", "log", "manifest.json", "outputs.json"]
 
 
 @pytest.mark.vllm
@@ -150,9 +151,50 @@ def test_what_was_trained_with_adapters_is_asked_as_base_and_adapter() -> None:
     assert engine_inputs(VLLM, start) == {"model": start}
 
 
+@pytest.mark.parametrize(
+    "lora", [Lora(rank=4, alpha=8, targets=("q_proj", "lm_head")), Lora(rank=1024, alpha=8)], ids=["lm_head", "rank"]
+)
+def test_an_adapter_that_vllm_cannot_serve_is_asked_as_the_merged_model(lora: Lora) -> None:
+    start = Produced(written("base"), "model")
+    trained = Produced(Stage(TRAIN, train_spec("sft").model_copy(update={"lora": lora}), {"start": start}), "model")
+    assert engine_inputs(VLLM, trained) == {"model": trained}
+
+
+def test_the_winner_of_a_sweep_of_adapters_is_asked_as_base_and_adapter() -> None:
+    start = Produced(written("base"), "model")
+    for lora in (Lora(rank=4, alpha=8), None):
+        specs = [train_spec("sft").model_copy(update={"lora": lora, "learning_rate": rate}) for rate in (1e-3, 1e-4)]
+        candidates = [Produced(Stage(TRAIN, spec, {"start": start})) for spec in specs]
+        settings = tuple({"learning_rate": spec.learning_rate} for spec in specs)
+        inputs = {f"candidate{i}": candidate for i, candidate in enumerate(candidates)}
+        chosen = Stage(SELECT, SelectSpec(candidates=settings), inputs)
+        winner = Produced(chosen, "model")
+        assert engine_inputs(EngineSpec(), winner) == {"model": winner}
+        if lora is None:
+            assert engine_inputs(VLLM, winner) == {"model": winner}
+        else:
+            assert engine_inputs(VLLM, winner) == {"model": start, "adapter": Produced(chosen, "adapter")}
+
+
+def test_answers_say_what_made_them_and_the_placement_is_no_part_of_them(tmp_path: Path) -> None:
+    instructions = write_instructions(tmp_path / "instructions.json", 20)
+    stage = answers("a", EngineSpec(), GREEDY, instructions, model=write_checkpoint(tmp_path / "model"))
+    found = []
+    for size in (3, 64):
+        made = board(tmp_path / str(size), stage)
+        manifest = perform(made.job(made[stage], Runtime(placement=Placement(batch_size=size))))
+        folder = made.store.folder(GENERATE.name, manifest.key)
+        assert json.loads((folder / "log" / "engine.json").read_text())["placement"]["batch_size"] == size
+        engine = json.loads((folder / "engine.json").read_text())
+        assert engine["engine"] == EngineSpec().identity
+        assert len(engine["chat_template"]) == 64
+        found.append((manifest.key, manifest.content()))
+    assert found[0] == found[1]
+
+
 @needs_vllm
 def test_the_version_of_vllm_is_identity_where_it_answers() -> None:
     spec = [GENERATE.libraries_of(GenerateSpec(engine=engine, sampling=GREEDY)) for engine in (EngineSpec(), VLLM)]
-    assert spec[0] == ("torch", "transformers")
-    assert spec[1][:2] == spec[0]
-    assert spec[1][2].startswith("vllm")
+    assert spec[0] == ("tokenizers", "torch", "transformers")
+    assert spec[1][:3] == spec[0]
+    assert spec[1][3].startswith("vllm")

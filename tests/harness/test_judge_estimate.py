@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eval_suites.alpaca import stock_prompt
+from eval_suites.alpaca_judge import stock_prompt
 from eval_suites.engine import Sampling
 from eval_suites.judge import JudgeSpec
 from harness.executor import run_here

@@ -11,6 +11,7 @@ import pytest
 
 from eval_suites.alpaca_files import read_outputs
 from eval_suites.judge import JudgeSpec
+from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.spending import Cap
 from harness.board import Board
 from harness.executor import run_here
@@ -19,9 +20,11 @@ from harness.judging import Judging
 from harness.kinds import FIXED_ANSWERS, JUDGE
 from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.judge import JudgeStageSpec
+from harness.kinds.win_rate import WIN_RATE, WinRateSpec
 from harness.microworld.build import build_world
 from harness.stage import Input, Runtime, Stage
 from results.errors import UserError
+from results.rows import read_scores
 from tests.eval_suites.judge_server import Json, JudgeServer, completion, error, judge_server
 from tests.harness.test_judging import LOCAL, SMALLEST, judged
 from tests.harness.toys import board, given
@@ -133,6 +136,37 @@ def reached(server: JudgeServer, folder: Path, judge: JudgeSpec, cap: Cap | None
     )
 
 
+def changing(request: Json) -> tuple[int, Json]:
+    """Answers as another model where the last of the instructions is judged."""
+    status, body = prefers_m(request)
+    last = "Instruction 5" in request["messages"][-1]["content"]
+    return status, {**body, "model": "judge-2026-02-01"} if last else body
+
+
+def test_a_judge_that_changes_in_the_middle_is_counted_and_shown_with_the_score(tmp_path: Path) -> None:
+    judge = JudgeSpec(model="judge")
+    with judge_server(changing) as server:
+        perform(tmp_path, reached(server, tmp_path, judge), judge)
+        wanted = judge.model_copy(update={"version": "judge-2026-01-01"})
+        with pytest.raises(UserError, match="answers as 'judge-2026-02-01', and version asks for 'judge-2026-01-01'"):
+            perform(tmp_path, reached(server, tmp_path, wanted), wanted, "wanted")
+    out = tmp_path / "out"
+    inputs = {
+        "outputs": tmp_path / "outputs.json",
+        "annotations": out / "annotations.json",
+        "judge": out / "judge.json",
+    }
+    (tmp_path / "scores").mkdir()
+    WIN_RATE.run(WinRateSpec(), inputs, tmp_path / "scores", Runtime())
+    (rate, *_), _ = read_scores(tmp_path / "scores")
+    assert rate.detail["judge"] == "judge (as judge-2026-01-01 and judge-2026-02-01)"
+    departures, record = rate.detail["departures"], rate.detail["judge_record"]
+    assert isinstance(departures, list)
+    assert isinstance(record, dict)
+    assert "the judge changed in the middle: 5 of 'judge-2026-01-01', 1 of 'judge-2026-02-01'" in departures
+    assert [each["answers"] for each in record["reported"]] == [5, 1]
+
+
 def test_a_cap_ends_the_stage_and_a_higher_one_pays_the_rest(tmp_path: Path) -> None:
     judge = JudgeSpec(model="judge", concurrency=1, usd_per_million_input=1000.0, usd_per_million_output=0.0)
     with judge_server(prefers_m) as server:  # 100 tokens: ten cents
@@ -155,17 +189,25 @@ def test_a_judgment_says_who_gave_it_to_what_and_when(tmp_path: Path) -> None:
     with judge_server(respond) as server:
         perform(tmp_path, reached(server, tmp_path, judge), judge)
     record = json.loads((tmp_path / "out" / "judge.json").read_text())
-    assert re.fullmatch(r"alpaca-eval [\d.]+, replies \d+", record.pop("parser"))
-    assert re.fullmatch("[0-9a-f]{64}", record.pop("prompt_digest"))
+    parser = record.pop("parser")
+    assert re.fullmatch(r"alpaca-eval [\d.]+", parser["library"])
+    assert (parser["replies"], parser["rules"]["fn_completion_parser"]) == (REPLY_PARSER, "logprob_parser")
+    ((name, prompt),) = record.pop("prompts").items()
+    assert name == "alpaca_eval_clf.txt"
+    assert re.fullmatch("[0-9a-f]{64}", prompt)
     assert record == {
-        "model": "judge",
-        "answers_as": ["judge-2026-01-01"],
-        "parameters": {"max_tokens": 1, "temperature": 0.5, "logprobs": True, "top_logprobs": 5},
-        "annotator": "weighted_alpaca_eval_gpt4_turbo",
+        "identity": {"model": "judge", "version": None, "max_tokens": 1, "temperature": 0.5, "top_logprobs": 5},
+        "reported": [{"model": "judge-2026-01-01", "fingerprint": None, "answers": 6}],
+        "mode": "pairs",
+        "references": None,
+        "rubric": None,
         "orders": 1,
         "n_expected": 6,
+        "n_unanswered": 0,
         "n_equal_texts": 0,
-        "n_without_preference": 1,
+        "n_unreadable": 1,
+        "refusals": 0,
+        "without_logprobs": 0,
     }
     log = json.loads((tmp_path / "out" / "log" / "counts.json").read_text())
     first, last = (datetime.fromisoformat(log[name]) for name in ("first_answer", "last_answer"))

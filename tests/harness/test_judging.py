@@ -3,12 +3,15 @@
 import json
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from eval_suites.answer_store import AnswerStore
 from eval_suites.judge import JudgeSpec
-from eval_suites.spending import Cap
+from eval_suites.judge_reply import REPLY_PARSER, read_reply
+from eval_suites.spending import Cap, Payment
 from harness.home import Home
 from harness.judging import Judging
 from harness.kinds import JUDGE
@@ -20,6 +23,7 @@ from harness.microworld.spec import WorldSpec
 from harness.stage import Input, Runtime, Stage
 from harness.study import open_plan
 from results.errors import UserError
+from tests.eval_suites.judge_server import completion
 from tests.harness.studies import Change, write_profile
 from tests.harness.toys import board, given, written
 
@@ -92,6 +96,21 @@ def test_each_stage_finds_its_own_judge_among_several(tmp_path: Path) -> None:
     assert [runtime.judge_cap for runtime in found] == [Cap(3.0), Cap(3.0)]
 
 
+def test_a_judge_that_answered_as_several_models_is_named_at_the_end(tmp_path: Path) -> None:
+    stage = judged(PUBLIC)
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), [PUBLIC]) as judging:
+        runtime = judging.runtime_for(stage)
+        assert judging.paid == "judges in this run: 0 replies; in all: 0 replies"
+        with closing(AnswerStore(runtime.judge_answers)) as store:
+            for key, model in (("a", "v1"), ("b", "v1"), ("c", "v2")):
+                sent = json.dumps({**completion("m"), "model": model}).encode()
+                paid = Payment("gpt-4o", 100, 1, 0.5)
+                store.keep(key, '{"model": "gpt-4o"}', read_reply(sent), paid, body=sent)
+        assert judging.paid.endswith("$1.50; the judge gpt-4o changed: it answered 2 as v1 and 1 as v2")
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), [PUBLIC]) as judging:
+        assert "changed" not in judging.paid, "it did so in an earlier run"
+
+
 def judge_stage(folder: Path, *changes: Change) -> Stage:
     """The judge stage of the base in the tiny study with these changes."""
     plan = open_plan(write_profile(folder, *changes))
@@ -132,7 +151,9 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> N
     [
         ("concurrency: 7, timeout_seconds: 5, max_attempts: 2", True),
         ("first_wait_seconds: 9, longest_wait_seconds: 90, api_key_env: SOME_KEY", True),
+        ("ask_again: true", True),
         ("temperature: 0.5", False),
+        ("version: microworld-judge-1", False),
         ("max_tokens: 2", False),
         ("top_logprobs: 3", False),
     ],
@@ -150,7 +171,8 @@ def test_where_a_judge_is_served_is_no_identity_and_who_it_is_is(tmp_path: Path)
     )
     assert here.id == there.id != other.id
     assert here.spec_json == {
-        "judge": {"model": "judge", "max_tokens": 1, "temperature": 1.0, "top_logprobs": 5},
+        "judge": {"model": "judge", "version": None, "max_tokens": 1, "temperature": 1.0, "top_logprobs": 5},
         "rubric": None,
+        "replies": REPLY_PARSER,
         "both_orders": False,
     }

@@ -10,13 +10,14 @@ import torch
 from pydantic import ValidationError
 
 from eval_suites.engine import Sampling
+from eval_suites.engines import EngineSpec
 from eval_suites.math_answers import MathProtocol
 from harness.kinds import TRAIN
 from harness.kinds.math import MATH, MathSpec
 from harness.kinds.math_answers import MATH_ANSWERS, MathAnswersSpec
 from harness.microworld.build import build_world
 from harness.microworld.spec import WorldSpec
-from harness.plan import _Planner, in_order
+from harness.plan import ProfilePlanner, in_order
 from harness.profile import load_profile
 from harness.stage import External, Produced, Runtime, Stage
 from harness.suites.math import Math, plan
@@ -37,7 +38,7 @@ MICRO: dict[str, Any] = {"benchmarks": {"chains": PROBLEMS}, **ASKED.model_dump(
 
 
 def planned(config: Math) -> Stage:
-    planner = _Planner(load_profile(TINY))
+    planner = ProfilePlanner(load_profile(TINY))
     return plan(config, Produced(planner.base, "model"), "base", planner)
 
 
@@ -119,7 +120,8 @@ def test_the_columns_are_those_that_the_stage_writes(tmp_path: Path) -> None:
         sample = {"text": "the answer is 3 .", "finished": True, "tokens": 6}
         row = {"item": "i", "answer": "3", "samples": [sample] * 4}
         (folder / "answers.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-        (folder / "protocol.json").write_text("{}", encoding="utf-8")
+        for file in ("protocol.json", "engine.json"):
+            (folder / file).write_text("{}", encoding="utf-8")
     MATH.run(MathSpec(benchmarks=("one", "two"), samples=4), inputs, tmp_path, Runtime())
     scores, items = read_scores(tmp_path)
     assert tuple(f"{score.suite}/{score.metric}" for score in scores) == config.columns
@@ -231,8 +233,27 @@ def test_a_stopped_stage_goes_on_and_ends_with_the_same_bytes(folder: Path, tmp_
 
 
 @pytest.mark.slow
-def test_a_prompt_that_leaves_no_room_is_one_line(folder: Path, tmp_path: Path) -> None:
-    protocol = ASKED.model_copy(update={"sampling": Sampling(max_new_tokens=250, temperature=1)})
+def test_answers_as_long_as_the_context_are_given_what_it_leaves(folder: Path, tmp_path: Path) -> None:
+    protocol = ASKED.model_copy(update={"samples": 1, "sampling": Sampling(max_new_tokens=256, temperature=1)})
     inputs = {"model": folder / "base", "problems": folder / "world" / "math" / "test.jsonl"}
-    with pytest.raises(UserError, match=r"prompt \d+ has \d+ tokens: between 1 and 6 fit beside max_new_tokens=250"):
-        MATH_ANSWERS.run(MathAnswersSpec(protocol=protocol), inputs, tmp_path, Runtime())
+    MATH_ANSWERS.run(MathAnswersSpec(protocol=protocol, limit=3), inputs, tmp_path, Runtime())
+    MATH.run(MathSpec(benchmarks=("chains",), samples=1), {"chains": tmp_path}, tmp_path, Runtime())
+    scores, _ = read_scores(tmp_path)
+    assert {score.detail["answers_shortened"] for score in scores} == {3}
+    assert {(score.n_expected, score.n_scored) for score in scores} == {(3, 3)}
+
+
+@pytest.mark.slow
+def test_every_score_says_what_answered_and_what_the_answers_are_like(folder: Path, tmp_path: Path) -> None:
+    scored(folder, folder / "base", tmp_path)
+    scores, _ = read_scores(tmp_path)
+    assert {score.suite for score in scores} == {"chains", "math"}
+    for score in scores:
+        assert score.detail["engine"] == EngineSpec().identity
+        assert len(str(score.detail["chat_template"])) == 64
+        assert str(score.detail["library"]).startswith("math-verify ")
+        assert isinstance(score.detail["mean_tokens"], float) and isinstance(score.detail["mean_characters"], float)
+        assert 0 <= float(str(score.detail["termination_rate"])) <= 100
+        assert {"problems_not_scored", "samples_without_answer", "answers_shortened", "stopped_checks"} <= set(
+            score.detail
+        )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.eval_suites.tiny import needs_vllm
 from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, Command, edited, write_profile
 from trainers.datasets.adapters import ADAPTERS
 from trainers.objectives import objectives
@@ -115,8 +116,23 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         "data.demonstrations.max_length: 512 is more than base.shape.context=256",
     ),
     "answer longer than the context": (
-        [("max_new_tokens: 16", "max_new_tokens: 256")],
-        "suites.alpaca_eval.sampling.max_new_tokens: 256 leaves no room for a prompt in base.shape.context=256",
+        [("max_new_tokens: 16", "max_new_tokens: 257")],
+        "suites.alpaca_eval.sampling.max_new_tokens: 257 is more than base.shape.context=256",
+    ),
+    # --- engines and boards
+    "devices of an engine that has one": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\nengine: {tensor_parallel: 2}")],
+        "engine: 'tensor_parallel' is for kind: vllm; a Hugging Face engine runs on one device",
+    ),
+    "adapters of a layer that is the embedding too": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\nlora: {rank: 4, alpha: 8, targets: [q_proj, lm_head]}")],
+        "lora.targets: 'lm_head' is the output layer, and its weights are the input embedding's too, which the merged "
+        "adapters would change as well: leave it out",
+    ),
+    "adapters of no layer": (
+        [("seeds: [0, 1]", "seeds: [0, 1]\nlora: {rank: 4, alpha: 8, targets: [qkv_proj]}")],
+        "lora.targets: the model has no linear layer 'qkv_proj'; it has down_proj, gate_proj, k_proj, lm_head, o_proj, "
+        "q_proj, up_proj, v_proj",
     ),
     # --- YAML
     "key twice": (
@@ -386,6 +402,66 @@ MT_BENCH = (
 MATH = (
     '  math: {{benchmarks: {{mine: {{file: "{}"}}}}, sampling: {{max_new_tokens: 16, temperature: 1.0}}}}\n  probes: {{'
 )
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("sampling", "place"),
+    [
+        ("{max_new_tokens: 16, temperature: 3}", "suites.alpaca_eval.sampling.temperature: temperature 3"),
+        ("{max_new_tokens: 16, temperature: 0.001}", "suites.alpaca_eval.sampling.temperature: temperature 0.001"),
+    ],
+)
+def test_a_temperature_that_vllm_refuses_is_named_before_anything_starts(
+    sampling: str, place: str, tmp_path: Path, bridgebench: Command
+) -> None:
+    profile = write_profile(
+        tmp_path, ("{max_new_tokens: 16}", sampling), ("seeds: [0, 1]", "seeds: [0, 1]\nengine: {kind: vllm}")
+    )
+    ended = bridgebench("plan", str(profile))
+    wanted = f"bridgebench: study.yaml: {place}: vLLM draws at 0 (greedy) or from 0.01 to 2\n"
+    assert (ended.code, ended.error) == (2, wanted)
+
+
+@pytest.mark.slow
+def test_a_board_that_nobody_knows_is_named_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:
+    profile = write_profile(tmp_path, ("groups: [micro_old]", "groups: [micro_old, micro_odd]"))
+    ended = bridgebench("plan", str(profile))
+    wanted = "lm-eval knows no task or group ['micro_odd']; the boards are open_llm_v1 and open_llm_v2"
+    assert (ended.code, ended.error) == (2, f"bridgebench: study.yaml: suites.boards.groups: {wanted}\n")
+    assert not (tmp_path / "home").exists()
+
+
+BOARDS = ('    groups: [micro_old]\n    tasks: "world:open_llm"\n', '    groups: [gsm8k]\n    data: "{}"\n')
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ('{"question": "1 + 1?", "answer": "2"}', "gsm8k/test.jsonl row 1: field 'answer' has no line '#### number'"),
+        (None, ": no file of gsm8k there; gsm8k/test.jsonl, bbh/snarks.json or ifeval/input_data.jsonl would be some"),
+    ],
+)
+def test_a_boards_files_are_read_before_anything_starts(
+    row: str | None, line: str, tmp_path: Path, bridgebench: Command
+) -> None:
+    data = tmp_path / "data"
+    (data / "gsm8k").mkdir(parents=True)
+    (data / "gsm8k" / ("test.jsonl" if row else "other.jsonl")).write_text(f"{row}\n")
+    changed = BOARDS[0], BOARDS[1].format(data)
+    ended = bridgebench("reproduce", str(write_profile(tmp_path, changed)), "--here")
+    assert ended.code == 2
+    assert ended.error.startswith(f"bridgebench: {data}") and line in ended.error and ended.error.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_covariates_are_read_before_anything_starts(tmp_path: Path, bridgebench: Command) -> None:
+    (tmp_path / "df_gamed.csv").write_text("index,model\n0,a\n")
+    given = f"    covariates: {tmp_path / 'df_gamed.csv'}\n    judge: {{model"
+    ended = bridgebench("reproduce", str(write_profile(tmp_path, ("    judge: {model", given))), "--here")
+    assert ended.code == 2
+    assert ended.error.startswith(f"bridgebench: {tmp_path / 'df_gamed.csv'}: the columns preference, std_delta_len, ")
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize(

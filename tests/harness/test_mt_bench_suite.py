@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval_suites import mt_bench_download
 from eval_suites.engines import EngineSpec
+from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.mt_bench_judge import MtBenchJudge
+from eval_suites.mt_bench_verdicts import PARSER
 from harness.kinds.mt_bench_files import MT_BENCH_FILES, MtBenchFilesSpec
 from harness.microworld.judge import MODEL
 from harness.microworld.spec import WorldSpec
@@ -112,6 +114,21 @@ def test_how_a_judge_is_reached_is_no_part_of_a_stage() -> None:
     assert one.id == other.id
     another, _ = planned({**FILES, "judge": {"model": "gpt-4o"}})
     assert one.id != another.id
+
+
+def test_what_reads_an_answer_and_a_judgment_is_part_of_the_judging_stage() -> None:
+    _, planner = planned(FILES)
+    (judge,) = (stage for stage in planner.stages.values() if stage.kind.name == "mt_bench_judge")
+    spec = judge.spec.model_dump()
+    assert (spec["parser"], spec["replies"]) == (PARSER, REPLY_PARSER)
+    for later in ({"parser": PARSER + 1}, {"replies": REPLY_PARSER + 1}):
+        assert Stage(judge.kind, judge.spec.model_copy(update=later), judge.inputs).id != judge.id
+
+
+def test_the_record_of_the_judge_goes_with_the_judgments() -> None:
+    last, planner = planned(FILES)
+    (judge,) = (stage for stage in planner.stages.values() if stage.kind.name == "mt_bench_judge")
+    assert last.inputs["judge"] == Produced(judge, "judge.json")
 
 
 def test_pairs_are_compared_with_the_baseline() -> None:

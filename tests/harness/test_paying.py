@@ -1,12 +1,14 @@
 """Money through the command: an estimate before, a meter meanwhile, a cap that stops and leaves all that was paid."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.eval_suites.judge_server import Json, JudgeServer, completion, judge_server
+from results.rows import read_scores
+from tests.eval_suites.judge_server import Json, JudgeServer, Reply, completion, error, judge_server
 from tests.harness.studies import Command
 
 STUDY = """
@@ -82,6 +84,67 @@ def test_a_run_that_costs_more_is_not_started(
     assert server.requests == []
 
 
+FAULTS: dict[str, Reply] = {
+    "Say a.": Reply(429, error("slow down"), {"Retry-After": "0.01"}),
+    "Say b.": Reply(500, "<html>Oops</html>"),
+    "Say c.": Reply(200, json.dumps(completion("m", {"m": -0.1})).encode()[:-60]),
+    "Say d.": Reply(200, {"answer": "m"}),
+    "Say e.": Reply(fault="reset"),
+    "Say f.": Reply(fault="hang"),
+}
+REFUSAL = {**completion(""), "choices": [{"index": 0, "message": {"content": None, "refusal": "I will not judge."}}]}
+
+
+class Faulty:
+    """Gives each question of FAULTS its fault when it first comes; refuses one, and gives one no log-probs."""
+
+    def __init__(self) -> None:
+        self.met: set[str] = set()
+        self.lock = threading.Lock()
+
+    def __call__(self, request: Json) -> tuple[int, Json] | Reply:
+        text = request["messages"][-1]["content"]
+        asked = next(f"Say {word}." for word in "abcdefgh" if f"Say {word}." in text)
+        with self.lock:
+            first = asked not in self.met
+            self.met.add(asked)
+        if first and asked in FAULTS:
+            return FAULTS[asked]
+        if asked == "Say g.":
+            return 200, REFUSAL
+        return (200, completion("m")) if asked == "Say h." else costly(request)
+
+
+@pytest.mark.slow
+def test_every_fault_of_an_endpoint_is_met_counted_and_paid_once(tmp_path: Path, bridgebench: Command) -> None:
+    patient = PRICES + ", timeout_seconds: 2, first_wait_seconds: 0.01, longest_wait_seconds: 0.02"
+    with judge_server(Faulty()) as server:
+        study = profile(tmp_path, server.url, patient)
+        ended = bridgebench("reproduce", study, "--here", "--max-usd", "100")
+        assert (ended.code, ended.error) == (1, "")
+        assert f"incomplete {N - 2}/{N}" in ended.out
+        asked, replied = len(server.requests), len(server.replied)
+        assert asked == N + len(FAULTS)
+        again = bridgebench("reproduce", study, "--here")
+        assert (again.code, len(server.requests)) == (1, asked), "nothing is asked twice"
+    (folder,) = (tmp_path / "home" / "artifacts" / "judge").iterdir()
+    counts = json.loads((folder / "log" / "counts.json").read_text())
+    assert counts["passing"] == {
+        "HTTP 429": 1,
+        "HTTP 500": 1,
+        "no chat completion": 2,
+        "connection lost": 1,
+        "timed out": 1,
+    }
+    assert (counts["requests"], counts["answered"], counts["failures"]) == (asked, N, 0)
+    record = json.loads((folder / "judge.json").read_text())
+    assert (record["refusals"], record["without_logprobs"], record["n_unreadable"]) == (1, 1, 2)
+    assert f"judges in this run: {replied} replies" in ended.out, "what could not be read was paid too"
+    (scored,) = (tmp_path / "home" / "artifacts" / "win_rate").iterdir()
+    scores, _ = read_scores(scored)
+    assert (scores[0].n_scored, scores[0].n_expected, scores[0].complete) == (N - 2, N, False)
+
+
 @pytest.mark.slow
 def test_a_cap_that_is_reached_in_the_middle_stops_and_the_rest_is_paid_later(
     tmp_path: Path, server: JudgeServer, bridgebench: Command
@@ -109,6 +172,7 @@ def test_a_cap_that_is_reached_in_the_middle_stops_and_the_rest_is_paid_later(
     assert len(server.requests) == N
     (record,) = (tmp_path / "home" / "artifacts" / "judge").glob("*/judge.json")
     told = json.loads(record.read_text())
-    assert (told["model"], told["answers_as"], told["n_expected"]) == ("judge", ["judge-2026-01-01"], N)
+    assert (told["identity"]["model"], told["n_expected"]) == ("judge", N)
+    assert told["reported"] == [{"model": "judge-2026-01-01", "fingerprint": None, "answers": N}]
     again = bridgebench("reproduce", study, "--here", "--max-usd", "0")
     assert (again.code, len(server.requests)) == (0, N)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.extending import find_profile
 from harness.kinds import TRAIN
-from harness.profile import Step, find_profile, load_profile
+from harness.profile import Step, load_profile
 from harness.study import open_plan
 from results.errors import UserError
 from tests.harness.studies import TINY
@@ -64,7 +65,7 @@ def test_yaml_builds_plain_data_only(tmp_path: Path, text: str, reason: str) -> 
     [
         ("nobody", "child.yaml: extends: there is no profile 'nobody'; there are "),
         ("nowhere/else.yaml", "child.yaml: extends: profile nowhere/else.yaml: no such file"),
-        ("{tmp}/more.yaml", "child.yaml: extends: .*more.yaml extends another profile; name that one, or copy it"),
+        ("{tmp}/child.yaml", "child.yaml: extends: .*child.yaml extends this profile, and none could be read first"),
     ],
 )
 def test_what_cannot_be_extended(tmp_path: Path, extends: str, message: str) -> None:

@@ -11,6 +11,7 @@ from benchmarks.coverage import (
     coverage_of_difference,
     coverage_of_mean,
     false_findings,
+    false_verdicts,
     main,
 )
 from results.statistics import mean_interval, minimum_detectable_difference
@@ -19,8 +20,10 @@ Matrix = NDArray[np.float64]
 
 # A share of 95% is then known to ±0.8%.
 STUDIES = 3000
+TABLES = 600
 OURS = Design(seeds=3, prompts=200)
-LIKE_OURS = ("as in the micro study", "with twice its spread over seeds")
+# Three seeds are too few to know their spread where it is far larger than the sampling of prompts.
+TOO_FEW_SEEDS = "a spread over seeds of eight points"
 
 
 @pytest.mark.slow
@@ -28,19 +31,17 @@ LIKE_OURS = ("as in the micro study", "with twice its spread over seeds")
 def test_coverage_of_the_mean(name: str) -> None:
     covered = coverage_of_mean(CASES[name], OURS, STUDIES)
     print(f"{name}: {covered:.1%} of 95% intervals hold the truth")
-    assert 0.91 <= covered <= 0.98
-    assert name not in LIKE_OURS or 0.93 <= covered <= 0.97
+    assert (0.915 if name == TOO_FEW_SEEDS else 0.93) <= covered <= 0.97
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_coverage_of_a_difference_and_of_a_relative_gain(name: str) -> None:
-    # Where neither seeds nor prompts differ, the floored variance is too large: intervals are wider than they need be.
-    difference, gain = coverage_of_difference(CASES[name], OURS, STUDIES)
+    difference, gain = coverage_of_difference(CASES[name], OURS, TABLES)
     print(f"{name}: {difference:.1%} of 95% intervals hold the difference, {gain:.1%} the relative gain")
     for covered in (difference, gain):
-        assert 0.92 <= covered <= 0.99
-        assert name not in LIKE_OURS or 0.93 <= covered <= 0.97
+        # Arms of a table share their baseline: the shares are known to about ±1%.
+        assert 0.93 <= covered <= 0.98
 
 
 @pytest.mark.slow
@@ -53,6 +54,14 @@ def test_tables_of_equal_arms_find_nothing_but_rarely(name: str, design: Design)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_tables_of_claims_about_equal_arms_decide_nothing_but_rarely(name: str) -> None:
+    found = false_verdicts(CASES[name], OURS, TABLES)
+    print(f"{name}: {found:.1%} of tables decide a claim that is as true as false; at most 5% were promised")
+    assert found <= 0.05
+
+
+@pytest.mark.slow
 def test_a_bootstrap_of_three_seeds_would_hold_the_truth_less_often() -> None:
     case = CASES["a spread over seeds of eight points"]
     assert coverage_of_bootstrap(case, OURS, STUDIES // 3) < coverage_of_mean(case, OURS, STUDIES // 3) - 0.02
@@ -61,7 +70,7 @@ def test_a_bootstrap_of_three_seeds_would_hold_the_truth_less_often() -> None:
 def test_the_benchmark_prints_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--studies", "8", "--seeds", "2", "--prompts", "20", "--arms", "2"])
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("| as in the micro study |") for line in lines) == 4
+    assert sum(line.startswith("| as in the micro study |") for line in lines) == 5
 
 
 @pytest.mark.slow

@@ -21,8 +21,8 @@ HOSTILE = (
 
 def set_by_latex(body: str, folder: Path) -> str:
     """What LaTeX's log says of a document with this body. Fails where it does not compile."""
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex: apt-get install texlive-latex-recommended")
+    if shutil.which("pdflatex") is None or subprocess.run(["kpsewhich", "booktabs.sty"], check=False).returncode:
+        pytest.skip("no pdflatex with booktabs: apt-get install texlive-latex-recommended")
     packages = r"\usepackage{booktabs}\usepackage{graphicx}"
     document = rf"\documentclass{{article}}{packages}\begin{{document}}{body}\end{{document}}"
     (folder / "table.tex").write_text(document, encoding="ascii")

@@ -11,18 +11,19 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
+from results.ratio import pooled_products, ratio_of_means
 from results.statistics import (
     Spread,
     holm,
     interval_from_standard_errors,
     mean_interval,
+    mean_intervals,
     minimum_detectable_difference,
-    p_value,
+    minimum_detectable_differences,
     paired_difference,
-    ratio_of_means,
     seed_pairs,
 )
-from results.variance import mean_squares, pooled_seed_square
+from results.variance import SeedSquare, mean_squares, seed_spread
 
 Matrix = NDArray[np.float64]
 
@@ -275,27 +276,102 @@ def test_a_ratio_to_what_is_not_told_from_zero_has_no_limits() -> None:
     assert (single.value, single.low, single.high) == (0.5, -inf, inf)
 
 
-def test_an_arm_whose_seeds_agree_by_chance_is_tested_by_the_spread_of_all() -> None:
+def test_an_arm_whose_seeds_agree_by_chance_has_the_spread_of_all() -> None:
     generator = np.random.default_rng(4)
     arms = [generator.normal(50, 10, (3, 40)) + generator.normal(0, 6, (3, 1)) for _ in range(8)]
     alike = generator.normal(56, 10, (3, 40))
     alike += 56 - alike.mean(axis=1, keepdims=True)
     arms[0] += 50 - arms[0].mean(axis=1, keepdims=True)
-    of_all = pooled_seed_square([*arms, alike])
+    of_all = seed_spread([arm.mean(axis=1) for arm in (*arms, alike)]).square((1.0, -1.0), 40)
     assert of_all.freedom == 16
     # Twice the expected square of one arm: 40 · 6² for its seeds, 10² for single answers.
     assert of_all.square == pytest.approx(2 * (40 * 36 + 100), rel=0.5)
     difference = alike - arms[0]
     assert mean_interval(difference).p_value < 0.001
-    assert p_value(difference, of_all) > 0.1
+    shown = mean_interval(difference, of_all=of_all)
+    assert shown.p_value > 0.1
+    assert shown.low < 0 < shown.high
     wide = arms[1] - arms[2] + np.array([[-40.0], [0.0], [40.0]])
-    assert p_value(wide, of_all) == pytest.approx(mean_interval(wide).p_value)
+    assert mean_interval(wide, of_all=of_all).standard_error == mean_interval(wide).standard_error
+
+
+def test_arms_that_answer_alike_keep_their_own_spread() -> None:
+    generator = np.random.default_rng(6)
+    same = generator.normal(0, 1e-6, (3, 40))
+    assert mean_interval(same, of_all=SeedSquare(100.0, 16)) == mean_interval(same)
+    assert mean_interval(same, of_all=SeedSquare(0.0, 16)) == mean_interval(same)
 
 
 def test_two_arms_pool_to_the_mean_square_of_their_difference() -> None:
     generator = np.random.default_rng(5)
     a, b = generator.normal(0, 1, (2, 4, 30))
-    pooled = pooled_seed_square([a, b])
+    pooled = seed_spread([a.mean(axis=1), b.mean(axis=1)]).square((1.0, -1.0), 30)
     assert pooled.square == pytest.approx(mean_squares(a - b).seed)
     assert pooled.freedom == 3
-    assert p_value(a - b, pooled) == pytest.approx(mean_interval(a - b).p_value)
+    assert mean_interval(a - b, of_all=pooled).p_value == pytest.approx(mean_interval(a - b).p_value)
+
+
+def test_one_arm_pools_to_its_own_mean_square() -> None:
+    values = np.random.default_rng(5).normal(0, 1, (4, 30))
+    pooled = seed_spread([values.mean(axis=1)]).square((1.0,), 30)
+    assert pooled.square == pytest.approx(mean_squares(values).seed)
+    assert pooled.freedom == pytest.approx(3)
+
+
+@given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_the_spread_of_arms_is_an_analysis_of_variance(n_arms: int, n_seeds: int, seed: int) -> None:
+    """A weighted sum whose weights are zero in all has the interaction, and a mean the seeds' part as well."""
+    means = np.random.default_rng(seed).normal(0, 1, (n_arms, n_seeds)) + np.arange(n_seeds)
+    spread, squares = seed_spread(means), mean_squares(means.T)
+    assert spread.apart == pytest.approx(squares.residual)
+    assert spread.shared == pytest.approx(max(float(squares.seed - squares.residual), 0.0) / n_arms)
+    ones = [1.0] + [0.0] * (n_arms - 1)
+    assert spread.square(ones).square == pytest.approx(spread.apart + spread.shared)
+    assert n_seeds - 1 <= spread.square(ones).freedom + 1e-9 <= n_arms * (n_seeds - 1) + 1e-6
+    contrast = [1.0, -1.0] + [0.0] * (n_arms - 2)
+    assert spread.square(contrast, 7).square == pytest.approx(14 * spread.apart)
+
+
+def test_what_all_seeds_do_alike_is_in_a_mean_and_not_in_a_difference() -> None:
+    generator = np.random.default_rng(8)
+    means = 50 + generator.normal(0, 5, (1, 400)) + generator.normal(0, 1, (6, 400))
+    spread = seed_spread(means)
+    assert spread.square((1.0, -1.0)).square == pytest.approx(2.0, rel=0.1)
+    assert spread.square((1.0,)).square == pytest.approx(26.0, rel=0.2)
+
+
+@given(matrices, st.integers(1, 4), st.booleans())
+def test_many_at_once_are_each_by_itself(values: Matrix, copies: int, pool: bool) -> None:
+    stack = np.stack([values * (1 + place) + place for place in range(copies)] + [np.full_like(values, 7.0)])
+    of_all = SeedSquare(30.0, 12) if pool else None
+    together = mean_intervals(stack, [(-1000.0, 1000.0)] * len(stack), of_all=of_all)
+    for own, one in zip(together, stack, strict=True):
+        alone = mean_interval(one, bounds=(-1000.0, 1000.0), of_all=of_all)
+        for name in ("mean", "low", "high", "standard_error", "degrees_of_freedom", "p_value"):
+            assert getattr(own, name) == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-9), name
+    least = minimum_detectable_differences(stack, 0.95, 0.8)
+    assert least == pytest.approx([minimum_detectable_difference(one) for one in stack], rel=1e-9, abs=1e-9)
+
+
+def test_the_limits_of_a_gain_have_the_spread_of_all_arms() -> None:
+    """A gain is not told from zero exactly where its difference is not, but for the degrees of freedom."""
+    generator = np.random.default_rng(9)
+    a, b = generator.normal(60, 8, (3, 80)), generator.normal(50, 8, (3, 80))
+    others = [50 + generator.normal(0, 6, (3, 1)) + generator.normal(0, 8, (3, 80)) for _ in range(6)]
+    spread = seed_spread([arm.mean(axis=1) for arm in (a, b, *others)])
+    products = pooled_products(spread, (1.0, -1.0), (0.0, 1.0), 80)
+    alone, shown = ratio_of_means(a - b, b), ratio_of_means(a - b, b, of_all=products)
+    assert alone is not None and shown is not None
+    assert shown.value == alone.value
+    assert shown.high - shown.low > 1.5 * (alone.high - alone.low)
+    for limit in (shown.low, shown.high):
+        square = products.top - 2 * limit * products.both + limit**2 * products.bottom
+        of_all = SeedSquare(square, products.freedom)
+        assert mean_interval(a - b - limit * b, of_all=of_all).p_value == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_pooled_spread_of_stored_values() -> None:
+    shown = interval_from_standard_errors([50.0, 50.1, 50.2], None, of_all=SeedSquare(4.0, 10))
+    assert shown.standard_error == pytest.approx(sqrt(4.0 / 3))
+    assert shown.degrees_of_freedom == pytest.approx(10)
+    assert interval_from_standard_errors([50.0] * 3, None, of_all=SeedSquare(4.0, 10)).low == 50.0

@@ -40,14 +40,25 @@ record(store, arm("sft"), *mean_score([0.0] * 20_000))
 """
 
 # When told to, opens the store and records as many arms of its own as it is told, over and over one that all share.
+# A fourth argument is the moment at which it kills itself: so many statements or commits were begun or ended.
 WRITER = """
-import sys
+import os, signal, sys
+from itertools import count
+from sqlalchemy import event
 from results.store import Store
 from tests.results.study import arm, mean_score, record, record_training
+
+moment, last = count(1), int(sys.argv[4]) if len(sys.argv) > 4 else 0
+
+def pass_on(*_):
+    if next(moment) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 print("ready", flush=True)
 sys.stdin.readline()
 with Store.open(sys.argv[1]) as store:
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(store.engine, name, pass_on)
     for number in range(int(sys.argv[3])):
         own = arm(f"{sys.argv[2]}-{number}")
         record(store, own, *mean_score([100.0, 0.0, 100.0] * 30))
@@ -57,6 +68,7 @@ with Store.open(sys.argv[1]) as store:
 
 KILLS = 20
 ARMS = 40
+MOMENTS = 1000  # fewer than it takes to record so many arms
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -119,30 +131,38 @@ def test_several_processes_open_and_write_at_once(database: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_had_recorded(database: str) -> None:
-    """A second one writes all the while; the killed one is started anew each time, and once more to its end."""
+@pytest.mark.parametrize("by_itself", [True, False], ids=["between statements", "from outside"])
+def test_a_writer_that_is_killed_at_random_moments_loses_nothing_that_it_had_recorded(
+    database: str, by_itself: bool
+) -> None:
+    """A second one writes all the while; the killed one is started anew each time, and once more to its end.
+
+    Between statements it is killed each time, at moments that do not hang on how fast a machine is; from outside also
+    within a statement, where what is found afterwards counts and not when it was.
+    """
     moments = random.Random(5)
     other = start(WRITER, database, "steady", str(ARMS * 5))
     await_ready(other)
     release(other)
     recorded: set[str] = set()
-    killed = 0
     for _ in range(KILLS):
-        writer = start(WRITER, database, "killed", str(ARMS))
+        chosen = (str(moments.randint(1, MOMENTS)),) if by_itself else ()
+        writer = start(WRITER, database, "killed", str(ARMS), *chosen)
         await_ready(writer)
         release(writer)
-        time.sleep(moments.uniform(0.0, 1.0))
-        killed += writer.poll() is None
-        writer.send_signal(signal.SIGKILL)
+        if not by_itself:
+            time.sleep(moments.uniform(0.0, 1.0))
+            writer.send_signal(signal.SIGKILL)
         writer.wait()
+        assert not by_itself or writer.returncode == -signal.SIGKILL
         with Store.open(database) as store:
             assert faults(store) == []
             scores = store.scores(PROFILE.digest)
             assert all(one.score.complete and len(one.values or ()) in {90, 100} for one in scores)
+            assert len({(one.arm, one.score.suite, one.score.metric) for one in scores}) == len(scores)
             now = {one.arm.name for one in scores}
         assert recorded <= now
         recorded = now
-    assert killed > 0
     last = start(WRITER, database, "killed", str(ARMS))
     await_ready(last)
     release(last)

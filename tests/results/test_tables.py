@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from results import tables
+from results.latex import latex
 from results.leaderboard import Leaderboard, leaderboard
 from results.page import page
 from results.store import Store
 from results.text import plain
+from results.wording import difference_text
 from tests.results.study import arm, count_score, fill, fill_two_budgets, mean_score, record
 
 HOSTILE = "<script>alert(1)</script> a|b\nc\0d \u202egnp.exe [x](javascript:y) *e* `f` \\"
@@ -71,6 +73,10 @@ def test_what_could_have_been_seen_stands_beside_the_table(tmp_path: Path) -> No
         assert one.detectable / one.difference.standard_error == pytest.approx(quantiles.sum(), rel=0.1)
     shown = tables.markdown(board)
     assert re.search(r"- Minimum detectable difference: [0-9.]+ to [0-9.]+ percent\. A true difference to sft", shown)
+    for text in (tables.terminal(board, 200), shown, latex(board)):
+        assert "relative gain" in text
+        assert "Minimum detectable difference: " in text
+        assert difference_text(compared["dpo"].difference, compared["dpo"].p_holm, "percent")[:4] in text  # type: ignore[union-attr]
     lines = {line["arm"]: line for line in csv.DictReader(StringIO(tables.csv(board)))}
     assert float(lines["dpo"]["minimum_detectable_difference"]) == compared["dpo"].detectable  # type: ignore[union-attr]
     assert float(lines["dpo"]["relative_gain"]) == compared["dpo"].relative.value  # type: ignore[union-attr]

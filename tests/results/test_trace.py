@@ -1,19 +1,26 @@
 """Every number of a table is traced to its items by the documented query."""
 
+import random
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import text
 
 from results.errors import UserError
 from results.leaderboard import leaderboard
 from results.query import query
+from results.ratio import pooled_products, ratio_of_means
 from results.schema_listing import page
+from results.statistics import holm, mean_interval, minimum_detectable_differences
 from results.store import Store
-from results.trace import ITEMS, trace, written
-from tests.results.study import arm, count_score, fill, mean_score, record, stored_score
+from results.tables import markdown
+from results.trace import ITEMS, SCORES, trace, written
+from results.variance import seed_spread
+from results.wording import difference_text, interval, relative_text
+from tests.results.study import PROFILE, arm, count_score, fill, mean_score, record, stored_score
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +51,66 @@ def test_every_number_of_a_table_is_made_of_its_traced_items(database: str) -> N
         assert values[0] is not None and values[1] is not None
         assert values[0] - values[1] == pytest.approx(difference.mean)
     assert numbers == 4
+
+
+def test_every_printed_number_of_a_table_follows_from_the_documented_query(database: str) -> None:
+    """Means, differences, gains, their intervals, p-values and what could be seen, from the rows of ITEMS alone."""
+    generator = random.Random(4)
+    with Store.open(database) as store:
+        for name, share in (("sft", 0.5), ("dpo", 0.7), ("kto", 0.5)):
+            for seed in range(3):
+                values = [100.0 * (generator.random() < share + 0.05 * seed) for _ in range(60)]
+                record(store, arm(name, seed), *mean_score(values))
+        shown = markdown(leaderboard(store, "small", baseline="sft"))
+    column = {"profile": PROFILE.digest, "suite": "quiz", "metric": "accuracy"}
+    rows = {name: outcomes_by_seed(database, column | {"arm": name}) for name in ("sft", "dpo", "kto")}
+    of_all = seed_spread([own.mean(axis=1) for own in rows.values()])
+    square = of_all.square((1.0, -1.0), 60)
+    products = pooled_products(of_all, (1.0, -1.0), (0.0, 1.0), 60)
+    differences = {
+        name: mean_interval(rows[name] - rows["sft"], bounds=(-100.0, 100.0), of_all=square) for name in ("dpo", "kto")
+    }
+    p_values = dict(zip(differences, holm([one.p_value for one in differences.values()]), strict=True))
+    for name, own in rows.items():
+        cells = [interval(mean_interval(own, bounds=(0.0, 100.0)), "percent"), "–", "–"]
+        if name in differences:
+            gain = ratio_of_means(own - rows["sft"], rows["sft"], of_all=products)
+            cells[1:] = [difference_text(differences[name], p_values[name], "percent"), relative_text(gain)]
+        assert f"| {name} | {' | '.join(cells)} | 3 |" in shown
+    stacked = np.stack([rows[name] - rows["sft"] for name in differences])
+    least = minimum_detectable_differences(stacked, 0.975, 0.8, square)
+    assert f"Minimum detectable difference: {min(least):.1f} to {max(least):.1f} percent." in shown
+
+
+def test_the_documented_views_follow_a_changed_and_a_deleted_item(database: str) -> None:
+    """As the table does: the mean is that of the items as they are, and what was scored is counted."""
+    with Store.open(database) as store:
+        record(store, arm("sft"), *mean_score([100.0, 0.0, 100.0, 0.0]))
+    values = {"profile": PROFILE.digest, "arm": "sft", "suite": "quiz", "metric": "accuracy"}
+    steps = (
+        (None, 50.0, 4, [100.0, 0.0, 100.0, 0.0], "50.0 ["),
+        ("UPDATE items SET value = 100 WHERE item = 'q001'", 75.0, 4, [100.0, 100.0, 100.0, 0.0], "75.0 ["),
+        ("DELETE FROM items WHERE item = 'q001'", 200 / 3, 3, [100.0, 100.0, 0.0], "incomplete 3/4"),
+    )
+    for statement, mean, scored, items, cell in steps:
+        with Store.open(database) as store:
+            if statement is not None:
+                with store.engine.execution_options(writes=True).begin() as connection:
+                    assert connection.execute(text(statement)).rowcount == 1
+            assert f"| sft | {cell}" in markdown(leaderboard(store, "small"))
+            with store.engine.connect() as connection:
+                assert [row.value for row in connection.execute(text(ITEMS), values)] == items
+                (found,) = connection.execute(text(SCORES), values)
+        assert (found.value, found.n_scored, found.n_expected) == (pytest.approx(mean), scored, 4)
+
+
+def outcomes_by_seed(database: str, values: dict[str, str]) -> NDArray[np.float64]:
+    """[seeds, items] of the documented query."""
+    with Store.open(database) as store, store.engine.connect() as connection:
+        found: dict[int, list[float]] = {}
+        for row in connection.execute(text(ITEMS), values):
+            found.setdefault(row.seed, []).append(row.value)
+    return np.array([found[seed] for seed in sorted(found)])
 
 
 def test_a_trace_says_what_made_the_number(tmp_path: Path) -> None:

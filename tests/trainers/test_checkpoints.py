@@ -96,7 +96,7 @@ def trained(tokenizer: "PreTrainedTokenizerBase", seed: int) -> tuple[torch.nn.M
 def state_of(optimizer: MasterAdamW, parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
     """The master, the moments and the count of a parameter that took a step; of another nothing."""
     master = optimizer.masters.get(parameter)
-    return {"master": master, **optimizer.state[master]} if master in optimizer.state else {}
+    return {} if master is None or master not in optimizer.state else {"master": master, **optimizer.state[master]}
 
 
 def test_a_checkpoint_holds_trained_weights_moments_and_counts(

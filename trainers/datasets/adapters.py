@@ -1,6 +1,7 @@
 """All adapters by name: the schemas that training sets come in and the record types that each can give."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import get_args
 
 from trainers.datasets.demonstrations import alpaca, document, numinamath, ultrachat, ultrachat_unfolded
@@ -9,7 +10,10 @@ from trainers.datasets.own import own_record, own_records_of
 from trainers.datasets.preferences import kto, sharegpt_pair, ultrafeedback, ultrafeedback_scores
 from trainers.datasets.transcripts import hh_rlhf
 from trainers.datasets.views import Adapter, each, unpaired
+from trainers.offered import load_offered
 from trainers.records import RecordType
+
+ENTRY_POINTS = "bridgebench.datasets"
 
 ADAPTERS: Mapping[str, Adapter] = {
     "ultrachat": Adapter(
@@ -45,3 +49,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         mixed=each(own_record),
     ),
 }
+
+
+@cache
+def adapters() -> dict[str, Adapter]:
+    """Ours, and those that other installed packages offer (entry-point group `bridgebench.datasets`).
+
+    Raises UserError where one of these cannot be loaded, or takes a name that is taken.
+    """
+    return {**ADAPTERS, **{each.name: each.value for each in load_offered(ENTRY_POINTS, Adapter, ADAPTERS)}}

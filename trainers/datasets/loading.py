@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from results.digest import digest
 from results.errors import UserError
-from trainers.datasets.adapters import ADAPTERS
+from trainers.datasets.adapters import adapters
 from trainers.datasets.row import Row
 from trainers.datasets.sources import Source, read_rows
 from trainers.datasets.views import Dropped, View, is_tie
@@ -74,7 +74,7 @@ def check_source(source: Source) -> None:
 
 def record_type(source: Source) -> RecordType | None:
     """The type of the records that a source gives, without reading anything; None where only its rows say so."""
-    adapter = ADAPTERS[source.adapter]
+    adapter = adapters()[source.adapter]
     if source.record is not None or adapter.mixed is not None:
         return source.record
     return next(iter(adapter.views))
@@ -82,9 +82,9 @@ def record_type(source: Source) -> RecordType | None:
 
 def _adapter(source: Source) -> tuple[str, View]:
     """The shape and the view that a source asks for."""
-    adapter = ADAPTERS.get(source.adapter)
+    adapter = adapters().get(source.adapter)
     if adapter is None:
-        raise UserError(f"{source.name}: unknown adapter '{source.adapter}'; there are {', '.join(ADAPTERS)}")
+        raise UserError(f"{source.name}: unknown adapter '{source.adapter}'; there are {', '.join(adapters())}")
     if source.record not in (None, *adapter.views):
         types = ", ".join(adapter.views)
         raise UserError(

@@ -9,6 +9,14 @@ from results.errors import UserError
 from trainers.objectives.contract import Objective
 from trainers.objectives.registry import find_objective, forget, objectives, registered_by
 
+MODULE = "bridgebench_objective_"  # begins the name of every module that is a user's file
+
+
+def file_of(objective: Objective) -> str | None:
+    """By what another process loads it, `/…/my_loss.py:name`; None for one that a package has."""
+    module = objective.function.__module__
+    return f"{sys.modules[module].__file__}:{objective.name}" if module.startswith(MODULE) else None
+
 
 def load_objective(path_or_name: str | Path) -> Objective:
     """The objective of that name, or the one that a file registers: `my_loss.py`, or `my_loss.py:name` if it has more.
@@ -41,7 +49,7 @@ def _run(path: Path) -> str:
     """Runs the file as a module of its own, once; returns the module's name."""
     if not path.is_file():
         raise UserError(f"there is no file {path} to load an objective from")
-    module_name = f"bridgebench_objective_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    module_name = f"{MODULE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if module_name in sys.modules:
         return module_name
     spec = importlib.util.spec_from_file_location(module_name, path)

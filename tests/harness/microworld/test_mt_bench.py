@@ -164,7 +164,7 @@ def judged(folder: Path, answers: Path, out: Path, runtime: Runtime, mode: Mode 
     (out / "judge").mkdir(parents=True)
     (out / "scores").mkdir()
     MT_BENCH_JUDGE.run(spec, inputs, out / "judge", runtime)
-    inputs["judgments"] = out / "judge" / "judgments.jsonl"
+    inputs |= {"judgments": out / "judge" / "judgments.jsonl", "judge": out / "judge" / "judge.json"}
     MT_BENCH_SCORES.run(MtBenchScoresSpec(mode=mode), inputs, out / "scores", runtime)
     scores, items = read_scores(out / "scores")
     items_by_score(scores, items)
@@ -242,7 +242,7 @@ def test_an_unanswered_turn_makes_the_score_incomplete(folder: Path, runtime: Ru
     assert found["average"].detail["missing"] == found["average_length"].detail["unanswered"] == 1
     record = json.loads((tmp_path / "out" / "judge" / "judge.json").read_text(encoding="utf-8"))
     assert (record["n_expected"], record["n_unanswered"], record["n_unreadable"]) == (80, 1, 0)
-    assert len(record["prompt_digests"]) == 4
+    assert len(record["prompts"]) == 4
     _, items = read_scores(tmp_path / "out" / "scores")
     assert [item.detail["outcome"] for item in items if item.metric == "average" and item.value is None] == ["missing"]
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from harness.microworld.build import build_world
 from harness.microworld.spec import FACTS, LEAST_SHARE, Rates, WorldSpec
-from harness.profile import explain
+from harness.profile_faults import explain
 
 PERFECT = {"content": 1.0, "form": 1.0, "ramble": 0.0}
 TINY: dict[str, Any] = {

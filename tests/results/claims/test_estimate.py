@@ -1,5 +1,6 @@
 """Effects against simpler ways to reach them, and against the truth of simulated studies."""
 
+from dataclasses import replace
 from math import inf, tanh
 
 import numpy as np
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from results.claims.contrast import Correlation, Difference, Interaction, Level, Part, Rule, Trend
 from results.claims.estimate import estimate, spearman
 from results.claims.evidence import Evidence, Metric, NotRunError
+from results.claims.pool import Cell, Scores, find_pool
+from results.comparison import compare
 from results.statistics import mean_interval, paired_difference
+from results.variance import seed_spread
 from tests.results.claims.studies import Matrix, difference, evidence, study
 
 
@@ -56,10 +60,73 @@ def test_a_threshold_moves_the_interval_and_not_its_width() -> None:
 def test_sides_of_several_arms_are_their_means() -> None:
     found = several(np.random.default_rng(2), "abc", {"x": 40})
     part = Difference(kind="difference", metric="x", a=("a",), b=("b", "c"))
-    matrix = rows(found, "a", "x/acc") - (rows(found, "b", "x/acc") + rows(found, "c", "x/acc")) / 2
-    expected = mean_interval(matrix)
+    a, b, c = (rows(found, arm, "x/acc") for arm in "abc")
+    of_all = seed_spread([arm.mean(axis=1) for arm in (a, b, c)]).square((1.0, -0.5, -0.5), 40)
+    expected = mean_interval(a - (b + c) / 2, of_all=of_all)
     shown = estimate(part, found, "percent").effect
     assert (shown.mean, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
+
+
+def test_a_claim_and_the_leaderboard_say_the_same_of_two_arms() -> None:
+    """Of a mean of items and of a score that is none; the seeds of `a` and `b` agree by chance, those of others not."""
+    generator = np.random.default_rng(16)
+    own = {arm: generator.normal(50, 5, (3, 40)) for arm in "abcd"}
+    for arm, spread in (("a", 0.1), ("b", 0.1), ("c", 6.0), ("d", 6.0)):
+        own[arm] += generator.normal(0, spread, (3, 1)) - own[arm].mean(axis=1, keepdims=True) + 50
+    roles = {arm: (arm,) for arm in "abcd"} | {"score": ("x/acc",)}
+    itemised = evidence({arm: {"x/acc": values} for arm, values in own.items()}, roles)
+    fitted = {
+        cell: {
+            seed: replace(one, score=one.score.model_copy(update={"standard_error": 1.0}), values=None)
+            for seed, one in by_seed.items()
+        }
+        for cell, by_seed in itemised.scores.items()
+    }
+    for found in (itemised, Evidence(itemised.arms, fitted, roles)):
+        scores = {arm: found.scores[arm, Metric("x", "acc")] for arm in "abcd"}
+        table = compare({arm: scores[arm] for arm in "acd"}, scores["b"], 0.95)["a"]
+        shown = estimate(difference(), found, "percent")
+        expected = table.difference
+        for name in ("mean", "standard_error", "degrees_of_freedom", "p_value"):
+            assert getattr(shown.effect, name) == pytest.approx(getattr(expected, name)), name
+        alone = estimate(difference(), Evidence({k: found.arms[k] for k in "ab"}, found.scores, roles), "percent")
+        assert shown.effect.standard_error > 1.4 * alone.effect.standard_error
+        if table.relative is not None and shown.relative is not None:
+            limits = (table.relative.low, table.relative.high)
+            assert (shown.relative.low, shown.relative.high) == pytest.approx(limits)
+
+
+def test_arms_that_answer_alike_are_not_judged_by_what_other_arms_seeds_do() -> None:
+    """Two forms of one objective differ by rounding, and the arms beside them by far more."""
+    generator = np.random.default_rng(17)
+    a, c = (generator.normal(2, 0.3, (3, 40)) + generator.normal(0, 0.2, (3, 1)) for _ in range(2))
+    outcomes = {"a": a, "b": a + generator.normal(0, 1e-6, a.shape), "c": c}
+    roles = {arm: (arm,) for arm in outcomes} | {"score": ("x/nll",)}
+    found = evidence({arm: {"x/nll": values} for arm, values in outcomes.items()}, roles, "nats")
+    shown = estimate(difference(), found, "nats").effect
+    assert -1e-5 < shown.low < shown.high < 1e-5
+    assert estimate(difference(b="c"), found, "nats").effect.standard_error > 0.05
+
+
+def test_a_difference_of_differences_over_two_metrics_has_the_seeds_of_all_arms() -> None:
+    found = several(np.random.default_rng(18), "abcd", {"x": 30, "y": 20})
+    mixed = Interaction(kind="interaction", metric="x", other_metric="y", a=("a",), b=("b",))
+    means = [rows(found, arm, "x/acc").mean(axis=1) - rows(found, arm, "y/acc").mean(axis=1) for arm in "abcd"]
+    pool = find_pool(*pool_of(mixed, found))
+    assert pool is not None
+    assert pool.square(pool_of(mixed, found)[0]).square == pytest.approx(50 * 2 * seed_spread(means).apart)
+    # Two metrics that are weighed otherwise in each arm are no mix.
+    other = Interaction(kind="interaction", metric="x", other_metric="y", a=("a",), b=("b",), c=("c",), d=("d",))
+    assert find_pool(*pool_of(other, found)) is None
+
+
+def pool_of(part: Interaction, found: Evidence) -> tuple[dict[Cell, float], Scores, Evidence, bool]:
+    """What find_pool wants of a contrast."""
+    weights: dict[Cell, float] = {}
+    for term in part.terms:
+        cell = (term.arms[0], Metric(term.metric, "acc"))
+        weights[cell] = weights.get(cell, 0.0) + term.weight
+    return weights, found.scores, found, True
 
 
 def test_a_role_of_several_arms_counts_as_much_as_one_of_one() -> None:

@@ -1,15 +1,19 @@
 """A study's verdicts from its store: numbers from the items, the papers' beside them, reasons for what was not run."""
 
+import csv as csv_format
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from results.claims.catalogue import catalogue
-from results.claims.recording import claim_records, record_table, verdict_records
+from results.claims.recording import claim_records, csv, record_table, verdict_records
 from results.claims.table import ClaimResult, ClaimTable, claim_table
 from results.claims.tables import catalogue_markdown, catalogue_terminal, markdown, roles_terminal, terminal
+from results.claims.wording import reported_text
 from results.digest import Json
 from results.errors import UserError
 from results.store import Store
@@ -155,13 +159,53 @@ def test_records_go_through_the_store(store: Store) -> None:
     }
 
 
+def test_a_claim_that_is_not_decided_says_what_could_have_been_seen(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    with Store.open(tmp_path / "store.db") as store:
+        for name in ("base", "sft", "dft"):
+            for seed in range(3):
+                record(store, arm(name, seed), *mean_score(list(100.0 * (generator.random(80) < 0.5))))
+        store.record_profile(PROFILE.model_copy(update={"spec": {"claims": ROLES}}))
+        table = claim_table(store, "small")
+    part = result(table, "B1").parts[0]
+    assert part.verdict == "inconclusive"
+    assert part.estimate is not None and part.detectable is not None
+    effect = part.estimate.effect
+    quantiles = stats.t(effect.degrees_of_freedom).ppf([0.975, 0.8])
+    assert part.detectable == pytest.approx(quantiles.sum() * effect.standard_error)
+    told = f"{part.detectable:.1f} from there would show with a probability of 80%"
+    assert part.reason.endswith(told)
+
+
+def test_verdicts_as_csv(store: Store) -> None:
+    table = claim_table(store, "small")
+    lines = list(csv_format.DictReader(StringIO(csv(table))))
+    assert {line["claim"] for line in lines} == {claim.id for claim in catalogue().claims}
+    by_part = {(line["claim"], line["part"]): line for line in lines}
+    records = {(one.claim, str(one.part)): one for one in verdict_records(table)}
+    assert by_part.keys() == records.keys()
+    for place, line in by_part.items():
+        one = records[place]
+        assert line["verdict"] == one.verdict
+        for name in ("effect", "low", "high", "relative", "p_value", "p_holm", "reported"):
+            value = getattr(one, name)
+            assert line[name] == ("" if value is None else repr(value)), (place, name)
+    board = by_part["C7", "1"]
+    part = result(table, "C7").parts[0]
+    assert float(board["minimum_detectable_effect"]) == part.detectable
+    assert board["reported_all"] == f"'{reported_text(part.reported)}"  # no formula
+    assert by_part["A1", "0"]["effect"] == ""
+    assert by_part["A1", "0"]["reason"] == "nothing plays dpo-after-sft-low"
+
+
 def test_the_catalogue_says_where_a_claim_can_be_tested() -> None:
     studies: dict[str, Mapping[str, object]] = {"tiny": ROLES, "other": {"scale": "base-of-32b"}}
     text = catalogue_markdown(catalogue(), studies)
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
     assert "| tiny |" in lines["B1"]
     assert "none of these" in lines["A2"]
-    assert "none of these; asks for base-of-32b" in lines["C8"]
+    assert "none of these; nothing here plays " in lines["C8"]
+    assert "; asks for base-of-32b: " in lines["C8"]
     assert "reproduced over 0, contradicted under 0.5" in text
     assert "Qwen2.5-Math-7B" in catalogue_terminal(catalogue(), studies)
     assert all(role in roles_terminal(catalogue()) for role in catalogue().roles.arms)

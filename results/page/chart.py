@@ -12,8 +12,12 @@ _MARGIN = 5.0
 
 @dataclass(frozen=True)
 class Bar:
-    """Places in pixels along the axis: the bar runs from zero to the mean, the whisker over the interval."""
+    """Places in pixels along the axis: the bar runs from zero to the mean, the whisker over the interval.
 
+    `zero` is there where the axis has values on both sides of it.
+    """
+
+    zero: float | None
     left: float
     length: float
     low: float
@@ -49,6 +53,7 @@ def bar(shown: Interval | None, seeds: Iterable[float], on: Axis) -> Bar | None:
     mean, zero = on.place(shown.mean), on.place(0.0)
     known = isfinite(shown.low)
     return Bar(
+        zero=zero if on.least < 0 else None,
         left=min(mean, zero),
         length=round(abs(mean - zero), 1),
         low=on.place(shown.low) if known else mean,
