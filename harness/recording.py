@@ -47,10 +47,11 @@ class Recorder:
         self.arms = [(_arm_record(arm, plan), arm) for arm in plan.arms]
         self._recorded: set[str] = set()
         store.record_profile(self.profile)
-        for record, _ in self.arms:
-            store.record_arm(record)
-        self._forget_others()
         self._known = store.stages(self.profile.digest)
+        for record, arm in self.arms:
+            if not self._is_level(record, arm):  # one that is stays as it is: another run of the study may read it now
+                store.record_arm(record)
+        self._forget_others()
 
     def record(self) -> None:
         """Records the stages that have ended since the last call."""
@@ -67,6 +68,14 @@ class Recorder:
             status, reason = _ending(self.board, arm)
             settings = record.settings | _chosen(self.board, arm)
             self.store.record_arm(record.model_copy(update={"status": status, "reason": reason, "settings": settings}))
+
+    def _is_level(self, record: ArmRecord, arm: Arm) -> bool:
+        """Whether the arm has ended well and the store has all that its stages left."""
+        if _ending(self.board, arm)[0] != "ok":
+            return False
+        states = [self.board[stage] for stage in _gone_through(self.board, arm)]
+        known = self._known.get(ArmKey(record.name, record.seed), ())
+        return all(_stage_record(state) in known for state in states if state.key is not None)
 
     def _forget_others(self) -> None:
         """Removes what the arms have from stages that they no longer go through: of other data or other code."""

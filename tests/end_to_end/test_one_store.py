@@ -43,7 +43,8 @@ def test_two_runs_write_into_one_store_at_once(home: Path, database: str, tmp_pa
         )
     for number, run in enumerate(runs):
         out, _ = run.communicate(timeout=600)
-        # Of two runs of one study the first to end may find in its table arms that the other has begun to record anew.
+        # Of two runs of one study the first to end may find in its table arms that the other, which began to record
+        # them while the store was empty, has not finished.
         assert run.returncode == 0 or (number != 1 and run.returncode == 1 and "planned" in out), out
         assert "Nothing to do: every stage is cached" in out
     assert not list(tmp_path.glob("home*/store.sqlite"))

@@ -56,7 +56,7 @@ def test_the_second_turn_follows_the_models_own_answer(tmp_path: Path) -> None:
 
 def test_what_an_endpoint_cannot_be_asked_and_what_it_refuses(tmp_path: Path) -> None:
     with judge_server(lambda request: (404, {"error": {"message": "no such model"}})) as server:
-        with pytest.raises(UserError, match="^'m' at 127.0.0.1 refused with HTTP 404"):
+        with pytest.raises(UserError, match=r"^'m' at 127.0.0.1 refused with HTTP 404"):
             answer_instructions(api(server.url, tmp_path), INSTRUCTIONS, GREEDY)
-        with pytest.raises(UserError, match="is asked without top_p, and the suite wants 0.5"):
+        with pytest.raises(UserError, match=r"is asked without top_p, and the suite wants 0.5"):
             answer_instructions(api(server.url, tmp_path), INSTRUCTIONS, Sampling(max_new_tokens=8, top_p=0.5))
