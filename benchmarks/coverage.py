@@ -3,7 +3,7 @@
 `python -m benchmarks.coverage` prints tables of means, with a bootstrap of seeds and prompts for comparison; of
 differences and relative gains in a table of several arms; of tables of equal arms that find a difference after Holm's
 correction; and of such tables of claims that find a verdict. Arms differ in their spread over seeds too, in the last
-design.
+two designs.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Scales(NamedTuple):
     """Of right-or-wrong answers, in logits: the level, and standard deviations of training seeds, of prompts (what all
 
     arms find hard), of an arm's own prompts, and of single answers. `uneven`: by how much more, and less, than the
-    baseline's the seeds of other arms spread.
+    baseline's the seeds of other arms spread; `last`: by how much more those of the last arm do.
     """
 
     level: float
@@ -43,6 +43,7 @@ class Scales(NamedTuple):
     arm: float
     answer: float
     uneven: float = 1.0
+    last: float = 1.0
 
 
 # In the first, mean squares have the ratios to the residual's that they have in the win rates of the micro study (ten
@@ -56,6 +57,7 @@ CASES: dict[str, Scales] = {
     "a low score": Scales(-4.0, 0.2, 4.0, 1.0, 0.3),
     "a spread over seeds of eight points": Scales(0.0, 0.4, 1.5, 0.5, 0.5),
     "with a spread from half to twice its own": Scales(-0.6, 0.2, 6.0, 2.0, 0.3, 2.0),
+    "with one arm of four times its spread": Scales(-0.6, 0.2, 6.0, 2.0, 0.3, last=4.0),
 }
 
 
@@ -78,7 +80,7 @@ def answers(generator: np.random.Generator, logits: Matrix) -> Matrix:
 def spreads(scales: Scales, n_arms: int) -> list[float]:
     """The standard deviation of each arm's seeds, the baseline's first."""
     others = np.geomspace(1 / scales.uneven, scales.uneven, n_arms - 1).tolist() if n_arms > 1 else []
-    return [scales.seed * factor for factor in (1.0, *others)]
+    return [scales.seed * factor for factor in (1.0, *others[:-1], *(scales.last * one for one in others[-1:]))]
 
 
 def arms(
@@ -131,19 +133,22 @@ def coverage_of_bootstrap(scales: Scales, design: Design, studies: int, draws: i
 
 def coverage_of_difference(
     scales: Scales, design: Design, studies: int, n_arms: int = 10, gain: float = 0.5
-) -> tuple[float, float]:
-    """The shares of 95% intervals of a table's differences, and of its relative gains, that hold them."""
+) -> tuple[float, float, float]:
+    """The shares of 95% intervals of a table's differences, and of its relative gains, that hold them.
+
+    The third is that of the differences of the arm whose are held least often: an average hides it.
+    """
     generator = np.random.default_rng(21)
     low = true_mean(scales)
     truths = [true_mean(scales, gain, spread) - low for spread in spreads(scales, n_arms + 1)[1:]]
-    differences = gains = 0
+    differences, gains = [0] * n_arms, 0
     for _ in range(studies):
         baseline, *others = map(scores, arms(generator, design, scales, [0.0, *[gain] * n_arms]))
         table = compare(_named(others), baseline, 0.95)
-        for one, truth in zip(table.values(), truths, strict=True):
-            differences += one.difference.low <= truth <= one.difference.high
+        for place, (one, truth) in enumerate(zip(table.values(), truths, strict=True)):
+            differences[place] += one.difference.low <= truth <= one.difference.high
             gains += one.relative is not None and one.relative.low <= truth / low <= one.relative.high
-    return differences / studies / n_arms, gains / studies / n_arms
+    return sum(differences) / studies / n_arms, gains / studies / n_arms, min(differences) / studies
 
 
 def false_findings(scales: Scales, design: Design, studies: int, n_arms: int = 10) -> float:
@@ -213,7 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     few = max(1, asked.studies // 4)
     _table("95% intervals that hold the mean", designs, lambda s, d: [coverage_of_mean(s, d, asked.studies)])
     _table("the same of a bootstrap", designs, lambda s, d: [coverage_of_bootstrap(s, d, few)])
-    heading = f"95% intervals that hold the difference, the relative gain, in tables of {asked.arms} arms"
+    heading = (
+        f"95% intervals of {asked.arms} arms that hold the difference, the relative gain, the worst arm's difference"
+    )
     _table(heading, designs, lambda s, d: coverage_of_difference(s, d, few, asked.arms))
     heading = f"tables of {asked.arms} arms equal to the baseline that tell any from it"
     _table(heading, designs, lambda s, d: [false_findings(s, d, few, asked.arms)])

@@ -13,7 +13,7 @@ from eval_suites.alpaca_files import (
     read_outputs,
 )
 from eval_suites.alpaca_length_controlled import length_controlled
-from eval_suites.alpaca_official import ANNOTATOR, N_INSTRUCTIONS, departures, parser, replayed
+from eval_suites.alpaca_official import ANNOTATOR, N_INSTRUCTIONS, departures, gaps, parser, replayed
 from eval_suites.answered_by import beside, summary
 from eval_suites.judge_record import JudgeRecord, named, read_record
 from eval_suites.length_controlled_refit import DifficultyTable, length_controlled_refit, read_table
@@ -61,7 +61,7 @@ def win_rate(
     ]
     scored = [chosen for chosen in preferences if chosen is not None]
     counts = _winrate([{"preference": chosen} for chosen in scored]) if scored else {}
-    changes = departures(annotations, record)
+    changes = [*departures(annotations, record), *gaps(annotations, n_expected)]
     score = Score(
         suite=SUITE,
         metric="win_rate",
@@ -85,7 +85,7 @@ def win_rate(
             "equal_texts": sum(row["output_1"] == row["output_2"] for row in annotations),
             "marked_missing": sum(row.get("preference") in (-1, "-1") for row in annotations),
             "duplicates": 0,
-            "completions_read_again": dict(replayed(annotations)) if record is None else {},
+            "completions_read_again": dict(replayed(annotations)),
             "library": parser()["library"],
         },
     )

@@ -26,14 +26,14 @@ def read_instructions(path: Path) -> list[Row]:
 
 
 def read_outputs(path: Path) -> list[Row]:
-    """A model's answers. Every row has the texts instruction, output and generator; one generator a file.
+    """A model's answers. Every row has the texts instruction and output; a row that is there twice counts once.
 
-    Raises UserError naming file, row and field.
+    Whose they are (`generator`) no score reads, so it may be absent, or vary. Raises UserError naming file, row and
+    field.
     """
-    rows = _read_rows(path, texts=("instruction", "output", "generator"))
-    generators = sorted({row["generator"] for row in rows})
-    if len(generators) > 1:
-        raise UserError(f"{path}: one file holds one model's answers, but the field 'generator' names {generators}")
+    read = _read_rows(path, texts=("instruction", "output"))
+    firsts = first_rows(read)
+    rows = [row for row in read if row is firsts[row["instruction"]] or row != firsts[row["instruction"]]]
     by_instruction(rows, str(path))
     return rows
 
@@ -163,6 +163,8 @@ def _parse(text: str, where: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})") from None
+    except RecursionError:
+        raise UserError(f"{where}: lists or objects nested too deep for any file of answers or judgments") from None
 
 
 def _kind(value: object) -> str:

@@ -60,9 +60,9 @@ def annotate(
         {
             "instruction": model["instruction"],
             "dataset": model.get("dataset", ""),
-            "generator_1": reference["generator"],
+            "generator_1": reference.get("generator") or "baseline",
             "output_1": reference["output"],
-            "generator_2": model["generator"],
+            "generator_2": model.get("generator") or "model",
             "output_2": model["output"],
             "annotator": judge.spec.model if template == stock_prompt() else f"{judge.spec.model} with another prompt",
             "preference": preference(annotated[index]),

@@ -9,13 +9,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval_suites.alpaca_files import Row, preference
-from eval_suites.alpaca_official import N_INSTRUCTIONS, departures, in_order
+from eval_suites.alpaca_official import BASELINE, N_INSTRUCTIONS, departures, gaps, in_order, judge_departures
 from eval_suites.judge_record import JudgeRecord
 from eval_suites.quiet import quiet
+from eval_suites.text_file import read_text
 from results.errors import UserError
 from results.rows import Score
 
@@ -40,15 +42,22 @@ def length_controlled(
     The library's choice of penalty depends on which rows share a fold, and so on their order: `detail["fold_order"]`
     holds the range and the standard deviation over PERMUTATIONS seeded orders of the same rows. The standard error is
     that of BOOTSTRAPS resamplings of instructions with the regression fitted anew; the library's own figure, the spread
-    of fitted values, stands in the detail. Without a row for every instruction the score has no value.
+    of fitted values, stands in the detail. Without a row for every instruction, and for other or reordered
+    instructions, the score has no value.
 
-    Raises UserError for a covariates file that is not what the library reads, and for other or reordered instructions.
+    Raises UserError for a covariates file that is not what the library reads.
     """
     changes = departures(annotations, record)
+    baselines = sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")})
+    # Rows that are missing leave the baseline's texts unproved: what is there then names it.
+    is_own = not judge_departures(annotations, record) and (
+        not changes or (len(annotations) < n_expected == N_INSTRUCTIONS and baselines == [BASELINE])
+    )
+    changes += gaps(annotations, n_expected)
     preferences = [preference(row) for row in annotations]
     score = Score(
         suite="alpaca_eval",
-        metric=UNOFFICIAL_METRIC if changes else METRIC,
+        metric=METRIC if is_own else UNOFFICIAL_METRIC,
         value=None,
         n_expected=n_expected,
         n_scored=sum(chosen is not None for chosen in preferences),
@@ -58,7 +67,7 @@ def length_controlled(
             "official": not changes,
             "departures": list(changes),
             "annotators": sorted({str(row["annotator"]) for row in annotations if row.get("annotator")}),
-            "baselines": sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")}),
+            "baselines": [*baselines],
             "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         },
     )
@@ -66,10 +75,12 @@ def length_controlled(
         return score
     check_covariates(covariates)
     if not in_order(annotations):
-        raise UserError(
-            f"{covariates} tells instructions by their place in AlpacaEval's file of 805, but the answers are of other "
-            "instructions or in another order: answer upstream's instructions in upstream's order"
+        said = (
+            "the covariates tell instructions by their place in AlpacaEval's file of 805, and the answers are of other "
+            "instructions or in another order"
         )
+        without = {"official": False, "departures": [*changes, said]}
+        return score.model_copy(update={"n_scored": 0, "detail": {**score.detail, **without}})
     return score.model_copy(update=_fitted(_frame(annotations, preferences), covariates, score.detail))
 
 
@@ -143,9 +154,7 @@ def check_covariates(path: Path) -> None:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
+        table = pd.read_csv(StringIO(read_text(path)))
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a CSV file ({error})") from None
     missing = [name for name in COLUMNS if name not in table]

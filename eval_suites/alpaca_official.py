@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from eval_suites.alpaca_files import Row, preference
-from eval_suites.judge_record import JudgeRecord, identity_departures
+from eval_suites.judge_record import JudgeRecord, identity_departures, record_departures
 from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.judge_spec import JudgeIdentity
 from results.digest import Json, digest
@@ -53,8 +53,8 @@ def parser() -> Mapping[str, Json]:
 def departures(annotations: Sequence[Row], record: JudgeRecord | None = None) -> list[str]:
     """What makes these annotations another metric than the official one, in words; nothing where they are its own.
 
-    record: how the judge was asked. Without it the rows themselves have to name the library's configuration, and what
-        they hold of the judge's completions has to fit it.
+    record: how the judge was asked, which has to be of these very rows. Without it they have to name the library's
+        configuration. What they hold of the judge's completions has to fit it in either case.
 
     The baseline is known by its texts, not by its name, so rows that are missing leave it unproved.
     """
@@ -63,7 +63,24 @@ def departures(annotations: Sequence[Row], record: JudgeRecord | None = None) ->
         found.append(f"the {len(annotations)} annotated instructions are not AlpacaEval's {N_INSTRUCTIONS}")
     elif digest(sorted([row["instruction"], row["output_1"]] for row in annotations)) != _ANSWERED:
         found.append(f"the baseline's answers are not those of {BASELINE}")
-    found += _of_rows(annotations) if record is None else _of_record(record)
+    found += judge_departures(annotations, record)
+    return found
+
+
+def gaps(annotations: Sequence[Row], n_expected: int) -> list[str]:
+    """In words, how many expected instructions have no preference: a mean over the rest is not official."""
+    n_missing = n_expected - sum(preference(row) is not None for row in annotations)
+    return [f"{n_missing} of {n_expected} instructions have no preference"] if n_missing else []
+
+
+def judge_departures(annotations: Sequence[Row], record: JudgeRecord | None = None) -> list[str]:
+    """Those of `departures` that are the judge's."""
+    found = _of_names(annotations) if record is None else _of_record(annotations, record)
+    held = replayed(annotations)
+    if held["disagree"]:
+        found.append(f"{held['disagree']} preferences are not what the completions beside them say")
+    if held["otherwise"]:
+        found.append(f"{held['otherwise']} completions do not have one token with its five likeliest")
     # The mean over both orders of a pair is another judge than the one order that AlpacaEval draws.
     if any("preference_reversed" in row for row in annotations) or (record is not None and record.orders == 2):
         found.append("every pair is judged in both orders")
@@ -89,11 +106,12 @@ def replayed(annotations: Sequence[Row]) -> dict[str, int]:
         "otherwise": sum(
             [len(position["top_logprobs"]) for position in positions] != [OFFICIAL.top_logprobs]
             for _, positions in completions
+            if positions  # an empty reply has no token
         ),
     }
 
 
-def _of_rows(annotations: Sequence[Row]) -> list[str]:
+def _of_names(annotations: Sequence[Row]) -> list[str]:
     found = []
     names = sorted({str(row.get("annotator") or "") for row in annotations} - {ANNOTATOR})
     if OFFICIAL.model in names:
@@ -102,16 +120,12 @@ def _of_rows(annotations: Sequence[Row]) -> list[str]:
     if names:
         named = ", ".join(repr(name) for name in names if name) or "not named"
         found.append(f"the judge is {named}; the official one is {ANNOTATOR}")
-    held = replayed(annotations)
-    if held["disagree"]:
-        found.append(f"{held['disagree']} preferences are not what the completions beside them say")
-    if held["otherwise"]:
-        found.append(f"{held['otherwise']} completions do not have one token with its five likeliest")
     return found
 
 
-def _of_record(record: JudgeRecord) -> list[str]:
-    found = identity_departures(record, OFFICIAL, [OFFICIAL.model])
+def _of_record(annotations: Sequence[Row], record: JudgeRecord) -> list[str]:
+    found = record_departures(record, "pairs", annotations)
+    found += identity_departures(record, OFFICIAL, [OFFICIAL.model])
     if record.prompts != {PROMPT: _PROMPT}:
         found.append("the judge's prompt is not the official one")
     if record.parser.get("rules") != dict(_RULES):

@@ -37,7 +37,7 @@ _ANSWER = (
 )
 _REPORTED = (
     "SELECT json_extract(request, '$.model'), json_extract(answer, '$.model'), count(DISTINCT payment) FROM answers"
-    " WHERE payment > ? GROUP BY 1, 2 ORDER BY 1, 2"
+    " WHERE payment > ? AND json_extract(answer, '$.model') != '' GROUP BY 1, 2 ORDER BY 1, 2"
 )
 _REPLACE = (
     "UPDATE SET request = excluded.request, answer = excluded.answer, answered_at = excluded.answered_at,"
@@ -46,7 +46,7 @@ _REPLACE = (
 _RATES = (
     "SELECT sum(json_extract(answer, '$.prompt_tokens')), sum(json_extract(answer, '$.completion_tokens')),"
     " sum(length(request)), count(*) FROM answers WHERE json_extract(request, '$.model') = ?"
-    " AND json_extract(answer, '$.prompt_tokens') IS NOT NULL"
+    " AND json_extract(request, '$.max_tokens') IS ? AND json_extract(answer, '$.prompt_tokens') > 0"
     " AND json_extract(answer, '$.completion_tokens') IS NOT NULL"
 )
 
@@ -146,13 +146,14 @@ class AnswerStore:
                 times += self._connection.execute("SELECT answered_at FROM answers WHERE key = ?", (key,)).fetchall()
         return (min(times)[0], max(times)[0]) if times else None
 
-    def token_rates(self, model: str) -> tuple[float, float] | None:
-        """Tokens read a character of a request, and tokens written an answer, of one model.
+    def token_rates(self, model: str, max_tokens: int) -> tuple[float, float] | None:
+        """Tokens read a character of a request, and tokens written an answer, of one model and one most to write.
 
-        Measured over its answers whose tokens were counted; None where there is none.
+        Measured over its answers whose tokens were counted; None where there is none. (One suite asks for a word of it,
+        another for a page.)
         """
         with self._lock:
-            read, written, characters, answers = self._connection.execute(_RATES, (model,)).fetchone()
+            read, written, characters, answers = self._connection.execute(_RATES, (model, max_tokens)).fetchone()
         return (read / characters, written / answers) if answers else None
 
     def _insert(self, key: str, payment: Payment, body: bytes) -> int | None:

@@ -5,21 +5,34 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from operator import mul
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 from eval_suites.answered_by import STATISTICS
 from eval_suites.open_llm_model import Record
 from results.digest import Json
 from results.rows import Item, Score
 
-# A task counts in a group's average with the first of these that it has, else with its first metric, under its first
-# filter.
+# A task counts in the average of a group that says nothing of its own with the first of these that it has, else with
+# its first metric, under its first filter.
 MAIN_METRICS = ("acc_norm", "acc", "exact_match", "prompt_level_strict_acc")
 
 COUNTS = ("prompts_shortened", "system_refused")
 
 TaskScores = Mapping[str, Sequence[Score]]
+
+
+class Aggregate(NamedTuple):
+    """How lm-eval's file of a group averages its tasks.
+
+    filters: of the metric, the first that a task has counts; none: its first
+    by_size: whether all items count alike, else all tasks
+    """
+
+    metric: str
+    filters: tuple[str, ...] = ()
+    by_size: bool = True
 
 
 @dataclass(frozen=True)
@@ -146,25 +159,48 @@ def _task_hash(samples: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def group_averages(name: str, groups: Mapping[str, Sequence[str]], tasks: TaskScores) -> list[Score]:
-    """The mean of the main metrics of a group's tasks, those of the groups in it included. A single task has none."""
+def group_averages(
+    name: str, groups: Mapping[str, Sequence[str]], tasks: TaskScores, aggregate: Aggregate | None = None
+) -> list[Score]:
+    """The mean over a group's tasks, those of the groups in it included. A single task has none.
+
+    aggregate: how the group's own file averages; None: its tasks' main metrics, all tasks alike
+
+    It has no value, and its detail says `why`, where a task lacks the metric, or tasks are on different scales.
+    """
     if name not in groups:
         return []
-    members = [_main(tasks[task]) for task in _tasks(name, groups)]
+    names = _tasks(name, groups)
+    found = [(tasks[task], _chosen(tasks[task], aggregate)) for task in names]
+    members = [chosen or scores[0] for scores, chosen in found]
+    lacking = [scores[0].suite for scores, chosen in found if chosen is None]
+    scales = {str(member.detail["unit"]): member for member in members}
+    own = sorted({str(member.detail["metric"]) for member in members})
+    why = ""
+    if lacking and aggregate:
+        why = f"{lacking[0]} has no {aggregate.metric}"
+    elif len(scales) > 1 or ("percent" not in scales and len(own) > 1):
+        why = f"the tasks' metrics are on different scales: {', '.join(own)}"
+    by_size = aggregate is not None and aggregate.by_size
+    sizes = [member.n_expected if by_size else 1 for member in members]
+    shares = [size / sum(sizes) for size in sizes]
     values = [member.value for member in members if member.value is not None]
     errors = [member.standard_error for member in members if member.standard_error is not None]
+    whole = not why and len(values) == len(members)
     return [
         Score(
             suite=name,
             metric="average",
-            value=fmean(values) if len(values) == len(members) else None,
-            standard_error=math.hypot(*errors) / len(members) if len(errors) == len(members) else None,
+            value=math.fsum(map(mul, shares, values)) if whole else None,
+            standard_error=math.hypot(*map(mul, shares, errors)) if whole and len(errors) == len(members) else None,
             n_expected=sum(member.n_expected for member in members),
             n_scored=sum(member.n_scored for member in members),
+            higher_is_better=all(member.higher_is_better for member in members),
             detail={
-                "unit": "percent",
-                "aggregate": "mean over tasks",
+                "unit": "percent" if set(scales) == {"percent"} else "the metric's own",
+                "aggregate": "mean over tasks, by their items" if by_size else "mean over tasks",
                 "members": {member.suite: member.metric for member in members},
+                **({"why": why} if why else {}),
                 **over_tasks(members),
             },
         )
@@ -187,6 +223,15 @@ def over_tasks(asked: Sequence[Score]) -> dict[str, Json]:
             for name in (STATISTICS.values() if items else ())
         },
     }
+
+
+def _chosen(scores: Sequence[Score], aggregate: Aggregate | None) -> Score | None:
+    """The score with which a task counts; None where it has not what its group averages."""
+    if aggregate is None:
+        return _main(scores)
+    metric, filters, _ = aggregate
+    fitting = [score for score in scores if score.detail["metric"] == metric]
+    return next((score for score in fitting if not filters or score.detail["filter"] in filters), None)
 
 
 def _main(scores: Sequence[Score]) -> Score:

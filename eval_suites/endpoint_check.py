@@ -6,6 +6,8 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from eval_suites.judge_spec import JudgeSpec, key_of
 from results.errors import UserError
 
@@ -13,12 +15,26 @@ PUBLIC = "https://api.openai.com/v1"
 SECONDS = 20.0
 
 
+def address_of(base_url: str | None) -> str:
+    """The address that is asked: the given one, else OPENAI_BASE_URL of the environment, which the client takes, else
+
+    the public service's. Raises UserError, which does not repeat it, where the environment's is none or could hold a
+    secret.
+    """
+    address = base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC
+    try:
+        JudgeSpec(model="any", base_url=address)
+    except ValidationError as error:
+        raise UserError(str(error.errors()[0]["ctx"]["error"]).replace("base_url", "OPENAI_BASE_URL", 1)) from None
+    return address
+
+
 def check_endpoint(spec: JudgeSpec) -> list[str]:
     """The models that the endpoint lists; nothing where it keeps no list, as some do not.
 
     Raises UserError where it cannot be reached, refuses the key, or does not list the model.
     """
-    address = (spec.base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC).rstrip("/")
+    address = address_of(spec.base_url).rstrip("/")
     host = urlsplit(address).netloc
     listed = _models(address, key_of(spec), host)
     if listed and spec.model not in listed:

@@ -99,10 +99,8 @@ def open_vllm(
     Raises UserError as open_engine does.
     """
     _vllm_distribution()
-    if room and spec.precision == "float32" and device != "cpu":
-        raise UserError(
-            "engine: on a GPU vLLM serves adapters in 16 bits only: write engine: {kind: vllm, precision: bfloat16}"
-        )
+    if room:
+        check_adapters(spec, device)
     return VllmProcess(
         checkpoint,
         precision=spec.precision,
@@ -113,6 +111,14 @@ def open_vllm(
         memory_fraction=placement.memory_fraction,
         cache_gib=placement.cache_gib,
     )
+
+
+def check_adapters(spec: EngineSpec, device: str) -> None:
+    """Raises UserError where vLLM cannot serve adapters at this precision on such a device ("cpu", "cuda:0" …)."""
+    if spec.precision == "float32" and device != "cpu":
+        raise UserError(
+            "engine: on a GPU vLLM serves adapters in 16 bits only: write engine: {kind: vllm, precision: bfloat16}"
+        )
 
 
 def _vllm_distribution() -> str:

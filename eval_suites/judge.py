@@ -11,11 +11,11 @@ from typing import Self
 
 from eval_suites.answer_store import AnswerStore
 from eval_suites.judge_endpoint import Endpoint, PassingError
-from eval_suites.judge_questions import Conversation, Request, Requests, lacks, question_of, stored_answers
+from eval_suites.judge_questions import Conversation, Request, Requests, any_version, lacks, question_of, stored_answers
 from eval_suites.judge_reply import Answer
 from eval_suites.judge_spec import JudgeIdentity, JudgeSpec, key_of
 from eval_suites.spending import Cap, Meter, Payment
-from results.digest import canonical_json, digest
+from results.digest import canonical_json
 from results.errors import UserError
 
 __all__ = ["Conversation", "Judge", "JudgeCounts", "JudgeIdentity", "JudgeSpec", "key_of"]
@@ -47,7 +47,7 @@ class JudgeCounts:
 class Tally:
     """What the answers are that a Judge returned, whoever got them and when.
 
-    reported:         how many there are of each model and fingerprint that the endpoint reported
+    reported:         how many there are of each model and fingerprint that the endpoint reported, where it did
     without_logprobs: those that came without the log-probs that were asked for
     refusals:         those in which the endpoint refused to answer
     """
@@ -78,7 +78,8 @@ class Judge:
         self._endpoint = Endpoint(spec)
         self.host = self._endpoint.host
         self._store = AnswerStore(store)
-        self._meter = Meter(self._store.spent, spec.prices, cap, self._store.token_rates(spec.model) if cap else None)
+        rates = self._store.token_rates(spec.model, spec.max_tokens) if cap else None
+        self._meter = Meter(self._store.spent, spec.prices, cap, rates)
         self._counts = JudgeCounts()
         self._proved = False
         self._given: dict[str, Answer] = {}
@@ -105,7 +106,7 @@ class Judge:
     def tally(self) -> Tally:
         """What the answers are that were returned so far."""
         given = self._given.values()
-        reported = Counter((answer.model, answer.fingerprint) for answer in given)
+        reported = Counter((answer.model, answer.fingerprint) for answer in given if answer.model)
         return Tally(
             dict(sorted(reported.items(), key=str)),
             sum(lacks(self.spec, answer) for answer in given),
@@ -128,7 +129,7 @@ class Judge:
         requests = dict(asked)
         answers: dict[str, Answer | None] = {**stored_answers(self._store, self.spec, requests)}
         if self.spec.version is not None:
-            self._store.share({key: digest(requests[key]) for key in answers})
+            self._store.share({key: any_version(self.spec, requests[key]) for key in answers})
         self._count(from_store=len(answers))
         waiting = [key for key in requests if key not in answers]
         for key, answer in self._prove(waiting, requests):
@@ -157,7 +158,7 @@ class Judge:
                     f"judge {self.spec.model!r} at {self.host} did not answer in {self.spec.max_attempts} attempts "
                     f"({self._met()}): is it up, and is base_url right?"
                 )
-            if answer is None or not self._is_useful(answer):
+            if answer is None or not (self._is_useful(answer) or answer.is_held_back):
                 last, useless = answer, useless + 1
             yield key, answer
 
@@ -234,7 +235,7 @@ class Judge:
     def _keep(self, key: str, request: Request, answer: Answer, body: bytes) -> Answer:
         payment, text = self._payment(request, answer), canonical_json(request)
         if not answer.is_of(self.spec.version):
-            self._store.keep(digest(request), text, answer, payment, body=body)
+            self._store.keep(any_version(self.spec, request), text, answer, payment, body=body)
             raise UserError(
                 f"judge {self.spec.model!r} at {self.host} answers as {answer.version!r}, and version asks for "
                 f"{self.spec.version!r}: ask an endpoint that has it, or write the other version, which is another "

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from eval_suites.judge_reply import Answer, read_reply
+from eval_suites.judge_reply import Answer, read_refusal, read_reply
 from eval_suites.judge_spec import JudgeSpec, key_of
 from results.errors import UserError
 
@@ -52,7 +52,8 @@ class Endpoint:
     def post(self, request: dict[str, Any]) -> tuple[Answer, bytes]:
         """Makes one request; gives the answer, and the body that it was read from.
 
-        Raises PassingError for what may pass, UserError for what will not.
+        A no to this one question (see read_refusal) is an answer too. Raises PassingError for what may pass, UserError
+        for what will not.
         """
         import openai
 
@@ -66,6 +67,8 @@ class Endpoint:
         except openai.APIStatusError as error:
             if _passes(error):
                 raise PassingError(f"HTTP {error.status_code}", _retry_after(error)) from None
+            if error.status_code == 400 and (refused := read_refusal(error.response.content)):
+                return refused, error.response.content
             raise self._permanent(error) from None
         try:
             return read_reply(reply.content), reply.content

@@ -14,11 +14,22 @@ Requests = Mapping[str, Request]
 
 
 def question_of(spec: JudgeIdentity, conversation: Conversation) -> tuple[str, Request]:
-    """What the answer is kept under, and the request: the digest of the request, and of the version where one is
-    wanted, so that answers of two versions never stand for each other."""
+    """What the answer is kept under, and the request: the digest of the request, of the endpoint's address, and of the
+    version where one is wanted, so that answers of two servers or versions never stand for each other."""
     messages: list[Json] = [message.model_dump() for message in conversation]
     request: Request = {"model": spec.model, "messages": messages, **spec.parameters}
-    return digest(request if spec.version is None else {"request": request, "version": spec.version}), request
+    return _key(spec, request, spec.version), request
+
+
+def any_version(spec: JudgeIdentity, request: Request) -> str:
+    """What an answer of whatever version is kept under."""
+    return _key(spec, request, None)
+
+
+def _key(spec: JudgeIdentity, request: Request, version: str | None) -> str:
+    wanted = {"version": version, "address": spec.address}
+    beside: Request = {name: value for name, value in wanted.items() if value is not None}
+    return digest({"request": request, **beside} if beside else request)
 
 
 def lacks(spec: JudgeIdentity, answer: Answer) -> bool:
@@ -30,7 +41,7 @@ def stored_answers(store: AnswerStore, spec: JudgeSpec, requests: Requests) -> d
     """The answers that need not be asked for. Where a version is wanted, one of it that came unasked serves as well."""
     found = store.read(requests)
     if spec.version is not None:
-        others = {key: digest(request) for key, request in requests.items() if key not in found}
+        others = {key: any_version(spec, request) for key, request in requests.items() if key not in found}
         plain = store.read(others.values())
         found |= {key: plain[other] for key, other in others.items() if other in plain}
     return {

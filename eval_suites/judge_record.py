@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval_suites.judge_spec import JudgeIdentity
-from results.digest import Json
+from eval_suites.text_file import read_text
+from results.digest import Json, canonical_json, digest
 from results.errors import UserError
 
 _Count = Annotated[int, Field(ge=0)]
@@ -32,6 +33,7 @@ class JudgeRecord(BaseModel):
     references: the digest of the reference answers that the judge was shown; None where it was shown none
     rubric:     the digest of what stands behind the local judge's name; None for one that is reached over a network
     orders:     2 where every pair was judged in both orders
+    judgments:  the digest of the judgments themselves (see judgments_digest)
     refusals:   answers in which the endpoint refused
     without_logprobs: answers that came without the log-probs that were asked for
     """
@@ -46,6 +48,7 @@ class JudgeRecord(BaseModel):
     references: str | None = None
     rubric: str | None = None
     orders: Literal[1, 2] = 1
+    judgments: str | None = None
     n_expected: _Count
     n_unanswered: _Count = 0
     n_equal_texts: _Count = 0
@@ -73,9 +76,7 @@ class JudgeRecord(BaseModel):
 def read_record(path: Path) -> JudgeRecord:
     """Raises UserError where the file is not a judge.json."""
     try:
-        return JudgeRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
+        return JudgeRecord.model_validate_json(read_text(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -91,6 +92,21 @@ def named(rows: Sequence[Mapping[str, Any]], field: str) -> dict[str, Json]:
     """What a score says of a judge that only the rows themselves name, in the field; nothing where they do not."""
     names = sorted({str(row[field]) for row in rows if row.get(field)})
     return {"judge": names[0] if len(names) == 1 else list(names)} if names else {}
+
+
+def judgments_digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One digest of all judgments, as they are read from their file, in whatever order they come."""
+    return digest(sorted(canonical_json(row) for row in rows))
+
+
+def record_departures(record: JudgeRecord, mode: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In words, where a record is of judgments of another mode, or of others than these."""
+    found = []
+    if record.mode != mode:
+        found.append(f"the judge's record is of judgments of mode {record.mode!r}, and these are {mode!r}")
+    if record.judgments != judgments_digest(rows):
+        found.append("the judge's record is not of these judgments, or they were changed after it was written")
+    return found
 
 
 def identity_departures(record: JudgeRecord, official: JudgeIdentity, reports: Sequence[str]) -> list[str]:

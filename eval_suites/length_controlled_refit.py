@@ -28,6 +28,7 @@ from eval_suites.length_controlled_glm import (
     fit_difficulty,
     shortness,
 )
+from eval_suites.text_file import read_text
 from results.digest import digest
 from results.errors import UserError
 from results.installed import check_installed
@@ -143,15 +144,13 @@ def length_controlled_refit(
     of the table's models left out in turn, stands in `detail["method_error"]` and comes on top of it.
 
     `detail["in_table"]` says that the model itself is one of the table's, so that its number is no independent one.
-    Without a row for every instruction the score has no value. Raises UserError for another judge, another baseline or
-    other instructions.
+    Without a row for every instruction, and for another judge, another baseline or other instructions, the score has no
+    value, and says so in its departures.
     """
     changes = departures(annotations, record)
-    complete = len(annotations) == n_expected
-    if complete and changes:
-        raise UserError(f"the difficulties are of {table.judge} against {table.baseline}, but {'; '.join(changes)}")
+    fits = len(annotations) == n_expected and not changes
     outcomes = _outcomes(annotations)
-    n_scored = int((~np.isnan(outcomes.wins)).sum())
+    n_scored = int((~np.isnan(outcomes.wins)).sum()) if fits or len(annotations) < n_expected else 0
     score = Score(
         suite="alpaca_eval",
         metric=METRIC,
@@ -162,7 +161,7 @@ def length_controlled_refit(
             "unit": "percent",
             "aggregate": "regression",
             "official": False,
-            "departures": ["difficulties are refitted, and a prior stands for the gamed baselines"],
+            "departures": ["difficulties are refitted, and a prior stands for the gamed baselines", *changes],
             "annotators": sorted({str(row["annotator"]) for row in annotations if row.get("annotator")}),
             "baselines": sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")}),
             "table": digest(table.model_dump(mode="json")),
@@ -172,7 +171,7 @@ def length_controlled_refit(
             "bootstraps": BOOTSTRAPS,
         },
     )
-    if not complete or n_scored == 0:
+    if not fits or n_scored == 0:
         return score
     gamma = np.array([table.difficulty[_key(row["instruction"])] for row in annotations])
     resampled = []
@@ -186,9 +185,7 @@ def length_controlled_refit(
 def read_table(path: Path) -> DifficultyTable:
     """Raises UserError where the file is not a table that `write_table` wrote."""
     try:
-        return DifficultyTable.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
+        return DifficultyTable.model_validate_json(read_text(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"

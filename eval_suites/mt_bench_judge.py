@@ -19,6 +19,7 @@ Answers = Mapping[int, ModelAnswer]
 Row = dict[str, Json]
 
 UNANSWERED = "$ERROR$"  # common.py, API_ERROR_OUTPUT: what stands for a judgment that never came
+SIDES = ("model", "baseline")
 _FIRST_GAME = {"A": "model_1", "B": "model_2"}
 _SECOND_GAME = {"A": "model_2", "B": "model_1"}
 
@@ -113,6 +114,15 @@ def compare(
         }
         for (question, turn, games), g1, g2 in zip(asked, judgments[::2], judgments[1::2], strict=True)
     ]
+
+
+def sides(model: Answers, baseline: Answers) -> tuple[Answers, Answers]:
+    """Two to compare, under the names of SIDES whatever their files call them: an own baseline is a "model" too."""
+    model, baseline = (
+        {number: row.model_copy(update={"model_id": name}) for number, row in one.items()}
+        for one, name in zip((model, baseline), SIDES, strict=True)
+    )
+    return model, baseline
 
 
 def compare_all(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from eval_suites.judge_record import JudgeRecord, identity_departures
+from eval_suites.judge_record import JudgeRecord, identity_departures, record_departures
 from eval_suites.judge_spec import JudgeIdentity
 from eval_suites.mt_bench_files import JudgePrompt, ModelAnswer, Question, Rating
 from eval_suites.mt_bench_prompts import prompt_name
@@ -54,11 +54,14 @@ def departures(
 ) -> list[str]:
     """What makes ratings of these questions another metric than the official one, in words.
 
-    record: how the judge was asked. Without it the rows have to name the judge and the prompts, and the prompts that
-        they hold have to begin as upstream's do.
+    record: how the judge was asked, which has to be of these very ratings
+
+    The rows have to name the judge and the prompts in either case, and the prompts that they hold have to begin as
+    upstream's do.
     """
     found = question_departures(questions)
     if record is not None:
+        found += record_departures(record, "single", [rating.model_dump(mode="json") for rating in ratings])
         found += identity_departures(record, OFFICIAL, REPORTS)
         if record.prompts != _PROMPTS:
             found.append("the judge's prompts are not the official ones")
@@ -66,11 +69,10 @@ def departures(
             found.append("the reference answers are not the official ones")
         if record.parser.get("verdicts") != PARSER:
             found.append("ratings are not read by the official rules")
-        return found
     asked = {question.question_id: question for question in questions}
     own = [(rating, asked[rating.question_id]) for rating in ratings if rating.question_id in asked]
     judges = sorted({rating.judge[0] for rating, _ in own} - {OFFICIAL.model})
-    if judges:
+    if judges and (record is None or judges != [record.identity.model]):
         found.append(f"the judge is {', '.join(map(repr, judges))}; the official one is {OFFICIAL.model}")
     if others := sum(not _is_asked_officially(rating, question) for rating, question in own):
         found.append(f"{others} ratings are not of the official prompts")

@@ -16,7 +16,7 @@ from eval_suites.judge_record import JudgeRecord
 from eval_suites.mt_bench_files import TURNS, Match, Question, Turn
 from eval_suites.mt_bench_judge import game_winners
 from eval_suites.mt_bench_official import PAIRS, question_departures
-from eval_suites.mt_bench_scores import SUITE, item_name
+from eval_suites.mt_bench_scores import SUITE, by_question
 from results.digest import Json
 from results.errors import UserError
 from results.rows import Item, Score
@@ -97,7 +97,9 @@ def score_matches(
     baseline: str,
     record: JudgeRecord | None = None,
 ) -> tuple[list[Score], list[Item]]:
-    """`win_rate_adjusted`, `win_rate` and `loss_rate` of a model against a baseline, in percent, an item a turn.
+    """`win_rate_adjusted`, `win_rate` and `loss_rate` of a model against a baseline, in percent.
+
+    An item is a question, its value the mean of its turns (see by_question).
 
     record: how the judge was asked (judge.json); stored judgments name judge and prompts themselves
 
@@ -107,7 +109,8 @@ def score_matches(
     judges = sorted({match.judge[0] for match in ours})
     if len(judges) != 1:
         raise UserError(f"{len(judges)} judges compared {model!r} with {baseline!r}, and one is wanted: {judges}")
-    places = {(question.question_id, turn): question.category for question in questions for turn in TURNS}
+    places: list[tuple[int, Turn]] = [(question.question_id, turn) for question in questions for turn in TURNS]
+    categories = {str(question.question_id): question.category for question in questions}
     chosen: dict[tuple[int, Turn], Match] = {}
     for match in ours:
         if (match.question_id, match.turn) in places:
@@ -134,11 +137,11 @@ def score_matches(
     }
     scores, items = [], []
     for metric, worth in _WORTH.items():
-        values = {place: worth[result] if (result := results.get(place)) else None for place in places}
+        values = by_question({place: worth[result] if (result := results.get(place)) else None for place in places})
         scores.append(_score(metric, values.values(), detail))
         items += [
-            Item(suite=SUITE, metric=metric, item=item_name(*place), value=value, detail={"category": places[place]})
-            for place, value in values.items()
+            Item(suite=SUITE, metric=metric, item=name, value=value, detail={"category": categories[name]})
+            for name, value in values.items()
         ]
     return scores, items
 

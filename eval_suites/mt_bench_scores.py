@@ -20,6 +20,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from eval_suites.judge_record import JudgeRecord
+from eval_suites.mt_bench_answers import TurnSampling
 from eval_suites.mt_bench_files import TURNS, Question, Rating, Turn
 from eval_suites.mt_bench_official import departures
 from eval_suites.mt_bench_prompts import prompt_name
@@ -43,8 +44,21 @@ class Disagreement(NamedTuple):
 
 
 def item_name(question_id: int, turn: Turn) -> str:
-    """How the outcome of one turn is named, in every metric."""
+    """How the outcome of one turn is named, in the metrics of one turn."""
     return f"{question_id}:{turn}"
+
+
+def by_question(values: Mapping[Place, float | None]) -> dict[str, float | None]:
+    """The mean of each question's turns, by the question's id: the items of a metric over both turns.
+
+    The second turn goes on from the first, so it is the questions that are independent: standard errors and paired
+    comparisons count them, not turns (clusters: Miller 2024, 2411.00640). None where a turn has no value.
+    """
+    turns: dict[int, list[float | None]] = {}
+    for (question_id, _), value in values.items():
+        turns.setdefault(question_id, []).append(value)
+    there = {question_id: [value for value in own if value is not None] for question_id, own in turns.items()}
+    return {str(i): fmean(there[i]) if len(there[i]) == len(own) else None for i, own in turns.items()}
 
 
 def replay(ratings: Sequence[Rating]) -> list[Disagreement]:
@@ -63,15 +77,18 @@ def score_ratings(
     questions: Sequence[Question],
     model: str | None = None,
     record: JudgeRecord | None = None,
+    sampling: TurnSampling | None = None,
 ) -> tuple[list[Score], list[Item]]:
-    """`average`, `turn_1`, `turn_2` and one metric a category, in points of 1 to 10, with an item a question and turn.
+    """`average`, `turn_1`, `turn_2` and one metric a category, in points of 1 to 10.
+
+    An item of `turn_1` and `turn_2` is a turn; of the others, which are over both turns, it is a question, scored where
+    both its turns are. What is counted beside the scores (unreadable, missing …) is turns.
 
     model:  whose ratings count; None where there are those of one model only
     record: how the judge was asked (judge.json); stored ratings name judge and prompts themselves
+    sampling: how the answers were drawn, where that is known
 
     Every score says who judged by which prompts, and in `official` and `departures` whether that is MT-Bench's own way.
-    The standard errors are those of a mean of independent items. The two turns of a question are not quite that: the
-    average's detail holds the standard error over questions as well.
     Raises UserError where the model is not there, or more than one judge rated it.
     """
     name = _the_model(ratings, model)
@@ -89,6 +106,10 @@ def score_ratings(
     }
     values = {place: value for place, (value, _) in outcomes.items()}
     changes = departures(questions, mine, record)
+    if n_lost := sum(value is None for value in values.values()):
+        changes.append(f"{n_lost} of {len(values)} turns have no rating")
+    if sampling is not None and sampling != TurnSampling():
+        changes.append("the answers are not drawn as upstream draws them")
     detail: dict[str, Json] = {
         "official": not changes,
         "departures": list(changes),
@@ -106,28 +127,18 @@ def score_ratings(
     of_the_average: dict[str, Json] = {
         "disagreements": [list(row) for row in replay(ratings) if ratings[row.line - 1].model == name],
         "show_result": show_result(mine),
-        "standard_error_by_question": _error_by_question(values),
     }
-    metrics = _metrics(questions)
-    scores = [
-        _score(
-            metric,
-            [outcomes[place] for place in places],
-            {**detail, **of_the_average} if metric == "average" else detail,
-        )
-        for metric, places in metrics.items()
-    ]
-    items = [
-        Item(
-            suite=SUITE,
-            metric=metric,
-            item=item_name(*place),
-            value=values[place],
-            detail={"category": asked[place[0]].category, "turn": place[1], "outcome": outcomes[place][1]},
-        )
-        for metric, places in metrics.items()
-        for place in places
-    ]
+    scores: list[Score] = []
+    items: list[Item] = []
+    for metric, places in _metrics(questions).items():
+        own = [
+            Item(suite=SUITE, metric=metric, item=name, value=value, detail=_shown(name, asked, outcomes))
+            for name, value in _items(metric, {place: values[place] for place in places}).items()
+        ]
+        beside = {**detail, **of_the_average} if metric == "average" else detail
+        became = Counter(outcomes[place][1] for place in places)
+        scores.append(_score(metric, [item.value for item in own], became, beside))
+        items += own
     return scores, items
 
 
@@ -152,6 +163,29 @@ def _metrics(questions: Sequence[Question]) -> dict[str, list[Place]]:
     return found
 
 
+def _items(metric: str, values: Mapping[Place, float | None]) -> dict[str, float | None]:
+    """The values of a metric's items, by name."""
+    if metric in ("turn_1", "turn_2"):
+        return {item_name(*place): value for place, value in values.items()}
+    return by_question(values)
+
+
+def _shown(
+    item: str, asked: Mapping[int, Question], outcomes: Mapping[Place, tuple[float | None, str]]
+) -> dict[str, Json]:
+    """What an item says beside its value: of a turn what became of it, of a question that and the value of each."""
+    question, _, turn = item.partition(":")
+    turns = [(int(question), place) for place in TURNS if turn in ("", str(place))]
+    shown: dict[str, Json] = {"category": asked[int(question)].category}
+    if turn:
+        return {**shown, "turn": int(turn), "outcome": outcomes[turns[0]][1]}
+    return {
+        **shown,
+        "turns": [outcomes[place][0] for place in turns],
+        "outcome": [outcomes[place][1] for place in turns],
+    }
+
+
 def _outcome(rating: Rating | None) -> tuple[float | None, str]:
     """The value that counts, and what became of the turn."""
     if rating is None:
@@ -167,29 +201,20 @@ def _is_loose(rating: Rating) -> bool:
     return read is not None and not read.strict
 
 
-def _score(metric: str, outcomes: Sequence[tuple[float | None, str]], detail: Mapping[str, Json]) -> Score:
-    values = [value for value, _ in outcomes if value is not None]
-    became = Counter(why for _, why in outcomes)
-    lost: dict[str, Json] = {why.replace(" ", "_"): became[why] for why in ("unreadable", "off scale", "missing")}
+def _score(metric: str, items: Sequence[float | None], became: Mapping[str, int], detail: Mapping[str, Json]) -> Score:
+    values = [value for value in items if value is not None]
+    lost: dict[str, Json] = {
+        why.replace(" ", "_"): became.get(why, 0) for why in ("unreadable", "off scale", "missing")
+    }
     return Score(
         suite=SUITE,
         metric=metric,
         value=_mean(values),
         standard_error=stdev(values) / sqrt(len(values)) if len(values) > 1 else None,
-        n_expected=len(outcomes),
+        n_expected=len(items),
         n_scored=len(values),
         detail={"unit": "points", "aggregate": "mean", **lost, **detail},
     )
-
-
-def _error_by_question(values: Mapping[Place, float | None]) -> float | None:
-    """Standard error of the average where questions, not turns, are drawn: over the mean of each question's turns."""
-    by_question: dict[int, list[float]] = {}
-    for (question_id, _), value in values.items():
-        if value is not None:
-            by_question.setdefault(question_id, []).append(value)
-    means = [fmean(turns) for turns in by_question.values()]
-    return stdev(means) / sqrt(len(means)) if len(means) > 1 else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

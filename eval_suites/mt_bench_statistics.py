@@ -3,18 +3,25 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from eval_suites.answered_by import summary
 from eval_suites.mt_bench_files import TURNS, ModelAnswer, Question, Turn
-from eval_suites.mt_bench_scores import SUITE, item_name
+from eval_suites.mt_bench_scores import SUITE, by_question
 from results.digest import Json
 from results.rows import Item, Score
+
+
+def beside_scores(statistics: Sequence[Score]) -> dict[str, Json]:
+    """What of them stands in the detail of every score: their values, and how many turns had less room than asked."""
+    return {**summary(statistics), "shortened": statistics[0].detail["shortened"]}
 
 
 def answer_statistics(
     answers: Mapping[int, ModelAnswer], questions: Sequence[Question]
 ) -> tuple[list[Score], list[Item]]:
-    """Average length in characters and, where the rows tell, termination rate (percent) and average tokens, over turns.
+    """Average length in characters and, where the rows tell, termination rate (percent) and average tokens.
 
-    A turn without an answer, because its prompt filled the context, has no value in any of them.
+    An item is a question, its value the mean of its turns (see by_question). A turn without an answer, because its
+    prompt filled the context, leaves its question without a value in any of them.
     """
     places: list[tuple[int, Turn]] = [(question.question_id, turn) for question in questions for turn in TURNS]
     choices = {question_id: answer.choices[0] for question_id, answer in answers.items()}
@@ -31,20 +38,20 @@ def answer_statistics(
         "unanswered": len(places) - len(there),
         "shortened": sum(sum(choice.shortened) for choice in choices.values() if choice.shortened),
     }
-    scores = [
-        Score(
-            suite=SUITE,
-            metric=metric,
-            value=fmean(values.values()) if values else None,
-            n_expected=len(places),
-            n_scored=len(values),
-            detail={"unit": unit, "aggregate": "mean", **detail},
+    scores: list[Score] = []
+    items: list[Item] = []
+    for metric, (unit, values) in measures.items():
+        own = by_question({place: values.get(place) for place in places})
+        there_are = [value for value in own.values() if value is not None]
+        scores.append(
+            Score(
+                suite=SUITE,
+                metric=metric,
+                value=fmean(there_are) if there_are else None,
+                n_expected=len(own),
+                n_scored=len(there_are),
+                detail={"unit": unit, "aggregate": "mean", **detail},
+            )
         )
-        for metric, (unit, values) in measures.items()
-    ]
-    items = [
-        Item(suite=SUITE, metric=metric, item=item_name(*place), value=values.get(place))
-        for metric, (_, values) in measures.items()
-        for place in places
-    ]
+        items += [Item(suite=SUITE, metric=metric, item=name, value=value) for name, value in own.items()]
     return scores, items

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval_suites.answered_by import beside, summary
+from eval_suites.answered_by import beside
 from eval_suites.judge_record import read_record
 from eval_suites.mt_bench_files import (
     Match,
@@ -17,7 +17,7 @@ from eval_suites.mt_bench_files import (
 )
 from eval_suites.mt_bench_pairs import score_matches
 from eval_suites.mt_bench_scores import score_ratings
-from eval_suites.mt_bench_statistics import answer_statistics
+from eval_suites.mt_bench_statistics import answer_statistics, beside_scores
 from eval_suites.text_file import read_text
 from results.errors import UserError
 from results.rows import Item, Score
@@ -55,7 +55,7 @@ def score_stored(
     if answers is None:
         return scores, items
     statistics, more = _statistics(answers, name, asked)
-    return [*beside(scores, summary(statistics)), *statistics], [*items, *more]
+    return [*beside(scores, beside_scores(statistics)), *statistics], [*items, *more]
 
 
 def _are_pairs(path: Path) -> bool:

@@ -17,7 +17,7 @@ from eval_suites.open_llm_hub import Revisions
 from eval_suites.open_llm_model import Record, Report, engine_model, replay_model
 from eval_suites.open_llm_process import offline
 from eval_suites.open_llm_run import run_tasks
-from eval_suites.open_llm_tasks import Folder, load_tasks
+from eval_suites.open_llm_tasks import Folder, Loaded, load_tasks
 from eval_suites.quiet import quiet
 from results.errors import UserError
 from results.rows import Item, Score
@@ -67,7 +67,7 @@ def evaluate_boards(
         record = Record()
         model = engine_model(engine, tokenizer, record, log=log, report=report)
         found = run_tasks(model, loaded.tasks, through_chat, limit)
-    return _rows(groups, loaded.groups, found, record, limit)
+    return _rows(groups, loaded, found, record, limit)
 
 
 def evaluate_answers(answers: Mapping[str, str], data: Path | None = None) -> tuple[list[Score], list[Item]]:
@@ -86,12 +86,12 @@ def evaluate_answers(answers: Mapping[str, str], data: Path | None = None) -> tu
         if not answered:
             raise UserError(f"none of the {len(answers)} answers is to a prompt of IFEval")
         found = run_tasks(replay_model(answers), loaded.tasks, set(), samples={IFEVAL: answered})
-    return _rows([IFEVAL], loaded.groups, found, Record(), None)
+    return _rows([IFEVAL], loaded, found, Record(), None)
 
 
 def _rows(
     names: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    loaded: Loaded,
     found: Mapping[str, Asked],
     record: Record,
     limit: int | None,
@@ -100,8 +100,10 @@ def _rows(
     scores, items = task_rows(found, record, f"lm-eval {metadata.version('lm-eval')}")
     rows = [score for some in scores.values() for score in some]
     for name in names:
-        board = find_board(name)
-        rows += board_averages(name, board, scores, limit) if board else group_averages(name, groups, scores)
+        if board := find_board(name):
+            rows += board_averages(name, board, scores, limit)
+        else:
+            rows += group_averages(name, loaded.groups, scores, loaded.aggregates.get(name))
     return rows, items
 
 

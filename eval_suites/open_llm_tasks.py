@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eval_suites.board_rows import MAIN_METRICS, Aggregate
 from eval_suites.open_llm_boards import BOARDS, Benchmark, Board, find_board
 from eval_suites.open_llm_files import Rows, nothing_there, read_splits
 from eval_suites.open_llm_hub import check_commits, pinned
@@ -31,10 +32,16 @@ class Folder:
 
 
 class Loaded(NamedTuple):
-    """tasks: lm_eval.api.task.Task by name; groups: the members, tasks and groups, of each of lm-eval's groups."""
+    """Tasks, and lm-eval's groups of them.
+
+    tasks:      lm_eval.api.task.Task by name
+    groups:     the members, tasks and groups, of each group
+    aggregates: how groups say that they are averaged
+    """
 
     tasks: dict[str, Any]
     groups: dict[str, tuple[str, ...]]
+    aggregates: dict[str, Aggregate]
 
 
 @lru_cache(maxsize=8)
@@ -46,12 +53,17 @@ def load_tasks(
     tasks:     lm-eval YAML tasks, looked up before lm-eval's own
     data:      the boards' files (see open_llm_files); None: the hub's. Tasks without a file there are left out
     revisions: sets of the hub and their commits
-    Raises UserError for an unknown name, and for data that cannot be had, or not at their commits.
+    Raises UserError for an unknown name, one that a board and `tasks` both have, and for data that cannot be had, or
+    not at their commits.
     """
+    if tasks:
+        check_names(names, tasks.path)
     boards = {name: board for name in names if (board := find_board(name))}
     others = [name for name in names if name not in boards]
     with pinned(dict(revisions)):
-        loaded = _built(_manager(others, tasks.path if tasks else None), others, others) if others else Loaded({}, {})
+        loaded = (
+            _built(_manager(others, tasks.path if tasks else None), others, others) if others else Loaded({}, {}, {})
+        )
         for name, board in boards.items():
             loaded.tasks.update(_load_board(name, board, data))
     check_commits(loaded.tasks, dict(revisions))
@@ -75,9 +87,21 @@ def hub_sets(names: Sequence[str], tasks: Path | None, data: bool) -> list[str]:
     return sorted(place for place in places if place not in _PACKAGED_DATASETS_MODULES and not Path(place).exists())
 
 
+def check_names(names: Sequence[str], folder: Path) -> None:
+    """Raises UserError where a folder of tasks has one by the name of a board's own: only one can be asked."""
+    boards = [name for name in names if find_board(name)]
+    if not boards:
+        return
+    from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
+
+    own = TaskManager(include_path=str(folder), include_defaults=False).all_tasks
+    if both := sorted(set(boards) & set(own)):
+        raise UserError(f"{folder} has a task {both[0]!r}, which is the official board's name: give it another name")
+
+
 def _manager(names: Sequence[str], folder: Path | None) -> Any:
     """lm-eval's TaskManager, which knows these names. Raises UserError where it does not."""
-    from lm_eval.tasks import TaskManager  # type: ignore[import-untyped]
+    from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(folder), include_defaults=False) if folder else None
     if manager is None or not set(names) <= set(manager.all_tasks):
@@ -154,7 +178,7 @@ def _dataset(splits: Mapping[str, Rows]) -> Any:
 
 def _built(manager: Any, specs: Sequence[Any], names: Sequence[str]) -> Loaded:
     if any("ifeval" in path.parts for path in _paths(manager, specs)):
-        _check_punkt()
+        check_punkt()
     try:
         with seeded():
             loaded = manager.load(list(specs))
@@ -163,8 +187,19 @@ def _built(manager: Any, specs: Sequence[Any], names: Sequence[str]) -> Loaded:
             f"the data of {list(names)} are not on this machine ({' '.join(str(error).split())[:200]}): "
             "put them into the hub cache, or name a folder of local files"
         ) from None
-    groups = {name: tuple(group.child_names) for name, group in loaded.get("groups", {}).items()}
-    return Loaded(loaded["tasks"], groups)
+    built = loaded.get("groups", {})
+    groups = {name: tuple(group.child_names) for name, group in built.items()}
+    aggregates = {
+        name: _aggregate(group.aggregate_metric_list) for name, group in built.items() if group.has_aggregation
+    }
+    return Loaded(loaded["tasks"], groups, aggregates)
+
+
+def _aggregate(listed: Sequence[Any]) -> Aggregate:
+    """Of what a group says of several metrics (AggMetricConfig) that of the one by which a task would count alone."""
+    ranks = {metric: place for place, metric in enumerate(MAIN_METRICS)}
+    main = min(listed, key=lambda one: ranks.get(one.metric, len(ranks)))
+    return Aggregate(main.metric, tuple(main.filter_list or ()), main.weight_by_size)
 
 
 def _paths(manager: Any, specs: Sequence[Any]) -> Iterator[Path]:
@@ -198,8 +233,11 @@ def _name(spec: Any) -> str:
     return str(spec["task"] if isinstance(spec, dict) else spec)
 
 
-def _check_punkt() -> None:
-    """Two of IFEval's checks count sentences and words with it, and lm-eval would try to download it."""
+def check_punkt() -> None:
+    """Two of IFEval's checks count sentences and words with it, and lm-eval would try to download it. Raises UserError
+
+    where it is not here.
+    """
     import nltk  # type: ignore[import-untyped]
 
     try:

@@ -95,11 +95,24 @@ def print_pairs(console: Console, title: str, pairs: Sequence["Pair"]) -> None:
         found = pair.compared
         shown, p = (found.difference, found.p_holm) if found else (None, None)
         difference = difference_text(shown, p, pair.unit)
-        better = "higher" if pair.higher_is_better else "lower"
+        better = {True: "higher", False: "lower", None: "–"}[pair.higher_is_better]
         column = f"{pair.column} ({pair.unit})" if pair.unit else pair.column
         table.add_row(*(Text(plain(text)) for text in (column, pair.other, *values, difference, better)))
     if pairs:
         console.print(table)
+    for note in pair_notes(pairs):
+        console.print(Text(plain(note, 1000)))
+
+
+def pair_notes(pairs: Sequence["Pair"]) -> list[str]:
+    """What is to be known of pairs that are shown together."""
+    found = [
+        f"{arm} and {other} were not trained under one budget that the profile knows: no leaderboard compares them."
+        for arm, other in dict.fromkeys((pair.arm, pair.other) for pair in pairs if not pair.matched)
+    ]
+    if (columns := len({pair.column for pair in pairs})) > 1:
+        found.append(f"The p-values are each column's own: they are not corrected for there being {columns}.")
+    return found
 
 
 def pair_json(pair: "Pair") -> dict[str, Any]:
@@ -111,6 +124,7 @@ def pair_json(pair: "Pair") -> dict[str, Any]:
         "column": pair.column,
         "unit": pair.unit,
         "higher_is_better": pair.higher_is_better,
+        "matched": pair.matched,
         "arm_mean": one.mean if one else None,
         "other_mean": other.mean if other else None,
         "difference": found.difference.mean if found else None,

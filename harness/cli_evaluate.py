@@ -142,7 +142,7 @@ def _evaluate(
     from harness.running import executor
     from harness.study import run_study
     from harness.target_checks import check_before
-    from harness.targets import find_target
+    from harness.targets import Endpoint, find_target
 
     place, path = Home(home.resolve()), find_profile(profile)
     study = load_profile(path)
@@ -158,6 +158,8 @@ def _evaluate(
     plan = plan_beside(planner, arm, with_, place)
     console = new_console(error=json_)
     console.print(f"{row}: {target.origin}; suites: {', '.join(asked)}", highlight=False, markup=False, soft_wrap=True)
+    if max_usd is not None and isinstance(target, Endpoint):
+        console.print("--max-usd: what judges are paid; the endpoint's own answers are not counted", highlight=False)
     for each in leaving:
         console.print(f"left out: {each}: {leaving[each]}", highlight=False, markup=False, soft_wrap=True)
     board = run_study(plan, place, console, executor(here, with_endpoint(target, place)), Limits(usd=max_usd))
@@ -188,7 +190,8 @@ def _show(plan: "Plan", place: "Home", row: str, with_: list[str], failed: dict[
         compared = [pair_json(pair) for pair in pairs]
         print(json.dumps({"row": row, "complete": complete, "failed": failed, "scores": rows, "compared": compared}))
     else:
-        print_scores(scores, row)
+        if scores:
+            print_scores(scores, row)
         if board is not None:
             print(terminal(board, console.width))
         else:

@@ -92,14 +92,18 @@ def check(
 
 def _ask(judge: "JudgeSpec", home: Path) -> str:
     """The answer to one tiny request. Raises UserError where none comes."""
+    from uuid import uuid4
+
     from eval_suites.judge import Judge
     from harness.home import Home
     from harness.judging import answers_file
     from results.text import plain
     from trainers.records import Message
 
+    # Never the same text twice: an answer that is kept would say nothing of the endpoint. What is paid is kept.
+    text = f"Reply with the single letter m. This is check {uuid4()}."
     with Judge(judge.model_copy(update={"max_attempts": 1}), answers_file(Home(home.resolve()))) as client:
-        [answer] = client.ask([[Message(role="user", content="Reply with the single letter m.")]])
+        [answer] = client.ask([[Message(role="user", content=text)]])
     if answer is None:
         raise UserError(f"judge {judge.model!r} did not answer")
     return plain(answer.text, 80)

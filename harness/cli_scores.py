@@ -12,6 +12,8 @@ from harness.terminal import console
 from results.errors import UserError
 from results.rows import Score
 
+# What of a score's details says that not all was as it should be, where it is not 0.
+COUNTS = ("duplicates", "unreadable", "missing", "marked_missing", "off_scale", "other_prompts")
 # What each suite reads of what is stored: the options that it wants, and those that it may have.
 READS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "alpaca_eval": (("outputs", "annotations"), ("covariates", "difficulty", "judge")),
@@ -93,17 +95,41 @@ def difficulty(
     )
 
 
+def notes(scores: Sequence[Score]) -> list[str]:
+    """What has to be known of the scores beside their numbers: not official, and why; who judged; what was odd."""
+    found: dict[str, list[str]] = {}
+    for score in scores:
+        detail = score.detail
+        said = [f"judge: {detail['judge']}"] if "judge" in detail else []
+        departures = detail.get("departures")
+        if detail.get("official") is False and isinstance(departures, list):
+            said.append(f"not official: {'; '.join(map(str, departures))}")
+        counts = [f"{detail[name]} {name}" for name in COUNTS if detail.get(name)]
+        for line in [*said, *([f"counted: {', '.join(counts)}"] if counts else [])]:
+            found.setdefault(line, []).append(score.metric)
+    # What holds for all scores that say such a thing at all is said once, without their names.
+    official = [score.metric for score in scores if "departures" in score.detail]
+    return [
+        line if metrics == official or len(official) < 2 else f"{', '.join(metrics)}: {line}"
+        for line, metrics in found.items()
+    ]
+
+
 def print_scores(scores: Sequence[Score], title: str, json_: bool = False) -> None:
     """A line a score. Ends with 1 where one is incomplete."""
     if json_:
         print(json.dumps([score.model_dump(mode="json") for score in scores]))
     else:
         table = Table("metric", "value", "standard error", "items", "unit", title=title)
+        several = len({score.suite for score in scores}) > 1
         for score in scores:
+            metric = f"{score.suite}/{score.metric}" if several else score.metric
             value = "—" if score.value is None else f"{score.value:.2f}"
             error = "" if score.standard_error is None else f"{score.standard_error:.2f}"
             items = f"{score.n_scored}/{score.n_expected}" + ("" if score.complete else " incomplete")
-            table.add_row(score.metric, value, error, items, str(score.detail.get("unit", "")))
+            table.add_row(metric, value, error, items, str(score.detail.get("unit", "")))
         console().print(table)
+        for line in notes(scores):
+            print(line)
     if not all(score.complete for score in scores):
         raise typer.Exit(1)

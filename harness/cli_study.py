@@ -95,7 +95,7 @@ def run(  # noqa: PLR0917  (typer's options have names)
 
     wanted = Wanted(name, like, data, budget, learning_rate, settings_of(settings or []))
     study = study_with(method, profile, wanted)
-    plan, place = plan_of(study.profile, Path(method).name), Home(home.resolve())
+    plan, place = plan_of(study.profile, study.file.name), Home(home.resolve())
     console = new_console()
     if not json_:
         _say(console, plan, study.method, study.beside)
@@ -181,7 +181,7 @@ def _perform(plan: "Plan", place: "Home", here: bool, limits: "Limits", quiet: b
         print(terminal(found, console.width))
         _print_shares(console, shares(board), time.monotonic() - began)
         for name, path in paths.items():
-            console.print(f"{name:9} {_shown(path)}", highlight=False, soft_wrap=True)
+            console.print(f"{name:10} {_shown(path)}", highlight=False, soft_wrap=True)
         for label, reason in failed.items():
             console.print(f"failed: {label}: {reason}", highlight=False, markup=False, soft_wrap=True)
     return {

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from results.cells import Cell, cells
-from results.comparison import Comparison, compare
+from results.cells import Cell, cells, condition
+from results.comparison import Comparison, can_be_paired, compare
 from results.errors import UserError
+from results.leaderboard import better, matched_with, stated_baseline
 from results.outcomes import StoredScore
 from results.records import Arm
 from results.rows import Score
+from results.statistics import holm
 from results.store import Store
 from results.text import plain
 
@@ -21,6 +23,8 @@ _Scores = Mapping[int, StoredScore]  # by seed
 class Pair:
     """One column of two arms. `compared` is the first less the second; None where they cannot be paired.
 
+    higher_is_better: None for lengths, of which neither more nor less is
+    matched:          both had one budget, or are a base without training; the leaderboard compares no others
     Its p_holm is corrected over the other arms of `against`; of `compare_arms`, which shows one pair, it is p_value.
     """
 
@@ -28,9 +32,17 @@ class Pair:
     other: str
     column: str
     unit: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     cells: tuple[Cell, Cell]
     compared: Comparison | None
+    matched: bool
+
+
+@dataclass(frozen=True)
+class _Study:
+    arms: Mapping[str, list[Arm]]
+    scores: Mapping[str, Mapping[str, _Scores]]
+    baseline: str | None
 
 
 def compare_arms(store: Store, profile: str, arm: str, other: str) -> list[Pair]:
@@ -38,13 +50,12 @@ def compare_arms(store: Store, profile: str, arm: str, other: str) -> list[Pair]
 
     Raises UserError where the profile or an arm is not there, or no column has both.
     """
-    digest = store.profile(profile).digest
-    arms, scores = _arms(store, digest), _scores(store, digest)
+    study = _study(store, profile)
     for name in (arm, other):
-        _check(name, arms, profile)
+        _check(name, study.arms, profile)
     if arm == other:
         raise UserError(f"{plain(arm)} is compared with itself: name two arms")
-    found = [_pairs(column, arm, (other,), arms, scores[column]) for column in sorted(scores)]
+    found = [_pairs(column, arm, (other,), study) for column in sorted(study.scores)]
     pairs = [pair for several in found for pair in several]
     if not pairs:
         raise UserError(f"{plain(profile)}: {plain(arm)} and {plain(other)} have no column in common that is complete")
@@ -56,11 +67,10 @@ def against(store: Store, profile: str, arm: str, others: Iterable[str], column:
 
     Raises UserError where the profile or one of the arms is not there.
     """
-    digest = store.profile(profile).digest
-    arms, scores = _arms(store, digest), _scores(store, digest)
+    study = _study(store, profile)
     for name in (arm, *(listed := list(others))):
-        _check(name, arms, profile)
-    return _pairs(column, arm, listed, arms, scores.get(column, {}))
+        _check(name, study.arms, profile)
+    return _pairs(column, arm, listed, study)
 
 
 def scores_of(store: Store, profile: str, arm: str) -> list[Score]:
@@ -68,36 +78,50 @@ def scores_of(store: Store, profile: str, arm: str) -> list[Score]:
     return [one.score for one in store.scores(profile) if one.arm.name == arm]
 
 
-def _pairs(
-    column: str, arm: str, others: Iterable[str], arms: Mapping[str, list[Arm]], scores: Mapping[str, _Scores]
-) -> list[Pair]:
-    names = (arm, *others)
+def _pairs(column: str, arm: str, others: Iterable[str], study: _Study) -> list[Pair]:
+    names, arms, scores = (arm, *others), study.arms, study.scores.get(column, {})
     shown = dict(zip(names, cells([(arms[name], scores.get(name, {})) for name in names], CONFIDENCE), strict=True))
     fitting = [name for name in others if shown[name].condition == "ok" and shown[arm].condition == "ok"]
-    # `compare` takes one arm's scores from each of several; here one arm meets several others.
-    reversed_ = compare({name: scores[name] for name in fitting}, scores.get(arm, {}), CONFIDENCE)
-    single = {name: compare({arm: scores[arm]}, scores[name], CONFIDENCE).get(arm) for name in fitting}
-    score = next(iter(scores[arm].values())).score if fitting else None
+    if not fitting:
+        return []
+    compared = {}
+    for name in fitting:
+        found = compare({arm: scores[arm]}, scores[name], CONFIDENCE, _pool(arm, name, scores, study))
+        if arm in found:
+            compared[name] = found[arm]
+    p_holm = dict(zip(compared, holm([one.p_value for one in compared.values()]), strict=True))
+    score = next(iter(scores[arm].values())).score
+    unit = str(score.detail.get("unit", ""))
     return [
         Pair(
             arm,
             name,
             column,
-            str(score.detail.get("unit", "")),
-            score.higher_is_better,
+            unit,
+            better(unit, score.higher_is_better),
             (shown[arm], shown[name]),
-            _corrected(single[name], reversed_.get(name)),
+            replace(compared[name], p_holm=p_holm[name]) if name in compared else None,
+            arm in matched_with(arms, name) and name in matched_with(arms, arm),
         )
         for name in fitting
-        if score is not None
     ]
 
 
-def _corrected(own: Comparison | None, of_all: Comparison | None) -> Comparison | None:
-    """A comparison with the p-values of the family that it is shown in: they do not depend on its direction."""
-    if own is None or of_all is None:
-        return own
-    return Comparison(own.difference, of_all.p_value, of_all.p_holm, own.relative, own.detectable)
+def _pool(arm: str, other: str, scores: Mapping[str, _Scores], study: _Study) -> list[_Scores]:
+    """The scores of the arms that know the spread over seeds together: those that may be compared with both.
+
+    Where one of the two is the study's baseline they are its leaderboard's, and the interval is the same.
+    """
+    arms, pair = study.arms, (arm, other)
+    against = (study.baseline,) if study.baseline in pair else pair
+    fitting = set.intersection(*(matched_with(arms, name) for name in against)) | set(pair)
+    ready = [name for name in sorted(fitting) if condition(arms[name], scores.get(name, {}))[0] == "ok"]
+    return [scores[name] for name in ready if can_be_paired(scores[name], scores[against[0]])]
+
+
+def _study(store: Store, name: str) -> _Study:
+    profile = store.profile(name)
+    return _Study(_arms(store, profile.digest), _scores(store, profile.digest), stated_baseline(profile))
 
 
 def _check(name: str, arms: Mapping[str, object], profile: str) -> None:

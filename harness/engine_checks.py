@@ -2,16 +2,25 @@
 
 from collections.abc import Iterator
 
+from eval_suites.engines import check_adapters
 from eval_suites.vllm_engine import check_temperature
 from harness.profile import Profile
+from harness.served import served_as_adapter
 from results.errors import UserError
 
 
 def check_engine(profile: Profile) -> None:
-    """Raises UserError where the engine is not installed, or cannot answer as a suite asks."""
+    """Raises UserError where the engine is not installed, or cannot answer as a suite asks or with the study's adapters
+
+    on this machine's device.
+    """
     _ = profile.engine.libraries
     if profile.engine.kind != "vllm":
         return
+    if profile.lora is not None and served_as_adapter(profile.engine, profile.lora):
+        from trainers.devices import this_device
+
+        check_adapters(profile.engine, str(this_device()))
     for where, temperature in _temperatures(profile):
         try:
             check_temperature(temperature)

@@ -243,8 +243,22 @@ def _submit(job: Job, stage: Stage, each: Resources) -> "ray.ObjectRef[Manifest]
         options: dict[str, float] = {"num_cpus": 0, "max_retries": 0}
         return _remote(_perform_together).options(**options).remote(job, stage.devices, each)  # type: ignore[no-any-return]
     # a worker that dies (a machine lost, memory run out) is tried once more, and training goes on from its checkpoint
-    options = {"num_cpus": each["CPU"], "num_gpus": each.get("GPU", 0), "max_retries": 1}
-    return _remote(perform).options(**options).remote(job)  # type: ignore[no-any-return]
+    wants: dict[str, Any] = {"num_cpus": each["CPU"], "num_gpus": each.get("GPU", 0), "max_retries": 1, **_place(job)}
+    return _remote(perform).options(**wants).remote(job)  # type: ignore[no-any-return]
+
+
+def _place(job: Job) -> dict[str, Any]:
+    """Where a stage that asks an endpoint runs: on this machine. The store of answers is shared by processes of one
+
+    machine, not over a network's files, and the local judge is served here. A machine that cannot run it is no bar.
+    """
+    if job.runtime.judge is None:
+        return {}
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=True)}
 
 
 @cache

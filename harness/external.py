@@ -175,7 +175,8 @@ def _from_text(planner: ProfilePlanner, target: Endpoint | Answers, suite: str, 
     )
     turns = planner.add(Stage(API_TURNS, spec, {"questions": questions}, label=f"MT-Bench answers {name}"))
     beside = {"engine": Produced(turns, "engine.json")}
-    return mt_bench.judged(config.mt_bench, Produced(turns, "answers.jsonl"), name, planner, beside)
+    answers = Produced(turns, "answers.jsonl")
+    return mt_bench.judged(config.mt_bench, answers, name, planner, beside, sampling=spec.sampling)
 
 
 def _answers(planner: ProfilePlanner, target: Endpoint | Answers, config: alpaca_eval.AlpacaEval, name: str) -> Stage:

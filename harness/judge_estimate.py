@@ -141,7 +141,7 @@ def _comparisons(spec: JudgeStageSpec, outputs: Sequence[Row], baseline: Sequenc
 
 def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec) -> _Asks:
     from eval_suites.mt_bench_files import read_answers, read_questions
-    from eval_suites.mt_bench_judge import compare, rate
+    from eval_suites.mt_bench_judge import compare, rate, sides
     from eval_suites.mt_bench_prompts import load_prompts
 
     asks = _Asks(judge)
@@ -150,7 +150,8 @@ def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec
     if spec.mode == "single":
         rate(questions, answers, prompts, references, cast(Judge, asks))
     else:
-        compare(questions, (answers, read_answers(given["baseline"])), prompts, references, cast(Judge, asks))
+        both = sides(answers, read_answers(given["baseline"]))
+        compare(questions, both, prompts, references, cast(Judge, asks))
     return asks
 
 
@@ -194,5 +195,5 @@ def _token_rates(judge: JudgeSpec, answers: Path) -> tuple[float, float]:
     found = None
     if answers.is_file():
         with closing(AnswerStore(answers)) as store:
-            found = store.token_rates(judge.model)
+            found = store.token_rates(judge.model, judge.max_tokens)
     return found or (TOKENS_PER_CHARACTER, float(judge.max_tokens))

@@ -14,6 +14,7 @@ from harness.board import Board
 from harness.home import Home
 from harness.profile import Profile
 from harness.stage import Runtime, Stage
+from harness.suites.judged import identity_of
 from results.digest import digest
 
 
@@ -28,7 +29,8 @@ def judge_for(stage: Stage, judges: Iterable[JudgeSpec]) -> JudgeSpec | None:
     wanted = getattr(stage.spec, "judge", None)
     if not isinstance(wanted, JudgeIdentity):
         return None
-    return next((judge for judge in judges if judge.identity == wanted), None)
+    found = next((judge for judge in judges if identity_of(judge) == wanted), None)
+    return None if found is None else found.model_copy(update={"address": wanted.address})
 
 
 def is_local(stage: Stage) -> bool:

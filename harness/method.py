@@ -39,11 +39,13 @@ class Study:
 
     method: the name of the new one
     beside: the methods whose budget it keeps, which it can fairly be compared with
+    file:   where it is written how the method is trained
     """
 
     profile: Profile
     method: str
     beside: tuple[str, ...]
+    file: Path
 
 
 def study_with(method: str, profile: str | None, wanted: Wanted) -> Study:
@@ -100,12 +102,12 @@ def _of_yaml(file: Path, profile: str | None, wanted: Wanted) -> Study:
     added = str(methods[0])
     if profile is not None and profile != raw["extends"]:  # another study, and so another name
         raw |= _beside(_parent(profile), profile, added)
-    return _study(make_profile(raw, file), added)
+    return _study(make_profile(raw, file), added, file)
 
 
 def _added(parent: Profile, extends: str, name: str, method: Mapping[str, Any], file: Path) -> Study:
     written = _beside(parent, extends, name) | {"adds": {"methods": {name: dict(method)}}}
-    return _study(make_profile(written, file), name)
+    return _study(make_profile(written, file), name, file)
 
 
 def _beside(parent: Profile, extends: str, method: str) -> dict[str, str]:
@@ -114,7 +116,7 @@ def _beside(parent: Profile, extends: str, method: str) -> dict[str, str]:
     return {"extends": _absolute(extends), "name": f"{parent.name}+{method}", "title": title}
 
 
-def _study(profile: Profile, method: str) -> Study:
+def _study(profile: Profile, method: str, file: Path) -> Study:
     """With a baseline that the new method can be compared with: the profile's own, or the first that keeps its budget.
 
     Where the profile names no comparisons, nothing is said of budgets, and the baseline stays.
@@ -122,15 +124,15 @@ def _study(profile: Profile, method: str) -> Study:
     try:
         joined = profile.comparable(method)
     except KeyError:  # a name that is not there: check_profile says which
-        return Study(profile, method, ())
+        return Study(profile, method, (), file)
     beside = dict.fromkeys(other for name in joined for other in profile.comparisons[name] if other != method)
     board = profile.leaderboard
     if beside and board.baseline not in (*beside, method):
         closest = next((other for other in built_on(profile, board.baseline) if other in beside), next(iter(beside)))
         profile = profile.model_copy(update={"leaderboard": board.model_copy(update={"baseline": closest})})
     if not profile.comparisons:
-        return Study(profile, method, tuple(other for other in profile.methods if other != method))
-    return Study(profile, method, tuple(beside))
+        return Study(profile, method, tuple(other for other in profile.methods if other != method), file)
+    return Study(profile, method, tuple(beside), file)
 
 
 def _steps(profile: Profile, objective: Objective, wanted: Wanted) -> list[Any]:

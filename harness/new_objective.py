@@ -1,11 +1,13 @@
 """The two files that a new objective begins as: a loss that can be checked at once, and a profile that trains it."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.method import built_on, method_name
-from harness.profile import Profile
+from harness.profile import Profile, Step
 from results.errors import UserError
+from trainers.objectives import find_objective
 
 OBJECTIVE = '''\
 """{title}: an objective of one's own. Edit the formula, then: bridgebench objectives check {file}.py"""
@@ -64,9 +66,14 @@ adds:
         # data, budget and learning rate are those of {like}; a list of learning rates is a sweep, and wants data with
         # 'validation' (see docs/profiles.md).
         - {{objective: {file}.py, data: {data}, budget: {budget}, learning_rate: {rate}, settings: {{gamma: 1.0}}}}
-
+{pairs}
 # The row that the others are compared with: it saw as many responses.
 leaderboard: {{baseline: {like}}}
+"""
+
+PAIRS = """\
+        # An objective of pairs is trained as in {like}, which then is its baseline too:
+{first}        # - {{objective: {file}.py, data: {data}, budget: {budget}, learning_rate: {rate}}}
 """
 
 
@@ -83,7 +90,6 @@ def new_objective(name: str, parent: Profile, extends: str, folder: Path) -> tup
     if like is None:
         raise UserError(f"{parent.name} has no method of one SFT step that a new objective could be trained like")
     step = parent.steps(like)[0]
-    rate = step.learning_rate[0] if isinstance(step.learning_rate, tuple) else step.learning_rate
     words = {
         "name": method_name(name),
         "method": method_name(name),
@@ -97,7 +103,8 @@ def new_objective(name: str, parent: Profile, extends: str, folder: Path) -> tup
         "like": like,
         "data": step.data,
         "budget": step.budget,
-        "rate": f"{rate:.1e}",
+        "rate": _rate(step),
+        "pairs": _pairs(parent, order, name),
     }
     paths = folder / f"{name}.py", folder / f"{name}.yaml"
     for path in paths:
@@ -108,3 +115,19 @@ def new_objective(name: str, parent: Profile, extends: str, folder: Path) -> tup
     for path, text in zip(paths, (OBJECTIVE, PROFILE), strict=True):
         path.write_text(text.format(**words), encoding="utf-8")
     return paths
+
+
+def _pairs(parent: Profile, order: Iterable[str], file: str) -> str:
+    """How a method of the profile learns from pairs, for one that is to; nothing where none does."""
+    for name in order:
+        *first, last = parent.methods[name].steps
+        if isinstance(last, Step) and find_objective(last.objective).signal == "pair":
+            names = "".join(f"        # - {each}\n" for each in first if isinstance(each, str))
+            own = {"data": last.data, "budget": last.budget, "rate": _rate(last)}
+            return PAIRS.format(like=name, file=file, first=names, **own)
+    return ""
+
+
+def _rate(step: Step) -> str:
+    rate = step.learning_rate[0] if isinstance(step.learning_rate, tuple) else step.learning_rate
+    return f"{rate:.1e}"

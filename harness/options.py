@@ -46,7 +46,11 @@ MaxDeviceHoursOption = Annotated[
 ]
 MaxUsdOption = Annotated[
     float | None,
-    typer.Option(min=0, help="Refuse to start a run whose judges cost more, and ask none of them beyond this."),
+    typer.Option(
+        min=0,
+        help="Refuse to start a run whose judges cost more, and ask none of them beyond this. "
+        "An endpoint that is evaluated is not counted.",
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ from math import inf
 
 from pydantic import ValidationError
 
+from eval_suites.alpaca_official import OFFICIAL
 from eval_suites.judge import JudgeIdentity, JudgeSpec
 from eval_suites.tamper import CHECKS
 from harness.engine_checks import check_engine
@@ -132,7 +133,8 @@ def _check_step(profile: Profile, step: Step, where: str) -> None:
         try:
             objective.settings.model_validate(candidate.settings)
         except ValidationError as error:
-            raise UserError(f"{where}.settings.{explain(error, candidate.settings)}") from None
+            known = objective.settings.model_fields
+            raise UserError(f"{where}.settings.{explain(error, candidate.settings, known)}") from None
     types = record_types(profile.data[step.data])
     try:
         objective.check_records(types)
@@ -185,10 +187,12 @@ def _check_alpaca_eval(profile: Profile) -> None:
     for key, wanted in (("covariates", suite.covariates), ("difficulty", suite.difficulty)):
         if wanted and suite.limit:
             raise UserError(f"suites.alpaca_eval.{key}: is of all 805 instructions; leave 'limit' out")
-    if suite.difficulty and (suite.both_orders or suite.judge.model == LOCAL_JUDGE):
-        other = "both orders" if suite.both_orders else "the local judge"
+    asked = suite.judge.identity.model_copy(update={"version": None, "address": None})
+    if suite.difficulty and (suite.both_orders or asked != OFFICIAL):
+        own = "the local judge" if suite.judge.model == LOCAL_JUDGE else f"{asked.model} with {asked.parameters}"
         raise UserError(
-            f"suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of {other}"
+            f"suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of "
+            f"{'both orders' if suite.both_orders else own}"
         )
 
 

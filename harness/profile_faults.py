@@ -1,5 +1,6 @@
 """What is wrong with a profile, in one line: where it is written, and what would be right."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,8 +18,11 @@ WORDS = {
 }
 
 
-def explain(error: ValidationError, written: Any) -> str:
-    """One of the faults that pydantic found in `written`, in one line: where and what."""
+def explain(error: ValidationError, written: Any, known: Collection[str] = ()) -> str:
+    """One of the faults that pydantic found in `written`, in one line: where and what.
+
+    known: the keys that there are at the top of `written`, to be named where another stands there
+    """
     # of a union's many complaints the one that went deepest, and not about a type, is about what the user meant;
     # a key that does not exist explains one that is missing
     faults = error.errors(include_url=False)
@@ -31,6 +35,7 @@ def explain(error: ValidationError, written: Any) -> str:
     if fault["type"] == "extra_forbidden":
         beside = [other for other in faults if other["type"] == "missing" and other["loc"][:-1] == fault["loc"][:-1]]
         message += "".join(f"; {other['loc'][-1]} is missing" for other in beside[:1])
+        message += f"; there are {', '.join(known)}" if known and len(fault["loc"]) == 1 else ""
     elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list):
         message = f"{fault['input']!r}: {message}"
     place = _place(fault["loc"], written, fault["type"] == "missing")

@@ -1,7 +1,7 @@
 """From the board to the results store: what every stage left is recorded as soon as it ends. Only the driver writes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from results.records import CurvePoint, Profile
 from results.records import Stage as StageRecord
 from results.records import Status as RecordStatus
 from results.rows import read_scores
-from results.store import Store
+from results.store import UNFINISHED, Store
 
 CURVE_POINTS = 50
 CURVE_METRICS = ("loss", "nll", "gradient_norm", "learning_rate", "tokens_per_second", "reward_accuracy", "clamped")
@@ -30,9 +30,10 @@ def profile_digest(profile: ProfileSpec) -> str:
 
 
 class Recorder:
-    """Keeps the store level with the board: an arm has what this board's stages left, and nothing of other runs.
+    """Keeps the store level with the board, and takes from it nothing that a run has finished until it has the like.
 
-    Recording the same again changes nothing.
+    An arm that has ended in the store, by whichever run, stays as it is until it has ended on this board too; then it
+    has what this board's stages left, and nothing of other runs. Recording the same again changes nothing.
     """
 
     def __init__(self, plan: Plan, board: Board, store: Store) -> None:
@@ -45,73 +46,81 @@ class Recorder:
             created=datetime.now(UTC),
         )
         self.arms = [(_arm_record(arm, plan), arm) for arm in plan.arms]
-        self._recorded: set[str] = set()
+        self._ended = -1  # stages that had ended when they were last recorded
+        self._closed: set[ArmKey] = set()  # arms whose ending this run has recorded
         store.record_profile(self.profile)
-        self._known = store.stages(self.profile.digest)
-        for record, arm in self.arms:
-            if not self._is_level(record, arm):  # one that is stays as it is: another run of the study may read it now
-                store.record_arm(record)
-        self._forget_others()
+        for record, _ in self.arms:
+            store.record_arm(record, unless_ended=True)
 
     def record(self) -> None:
-        """Records the stages that have ended since the last call."""
-        for state in self.board.states.values():
-            if state.status in ENDED and state.stage.id not in self._recorded:
-                self._recorded.add(state.stage.id)
-                self._record_stage(state)
+        """Records the stages that have ended since the last call, and the arms that have."""
+        while (ended := sum(state.status in ENDED for state in self.board.states.values())) != self._ended:
+            self._ended = ended
+            self._record_ended()
 
-    def finish(self) -> None:
-        """Records how every arm ended."""
-        self.record()
-        self._forget_others()
-        for record, arm in self.arms:
-            status, reason = _ending(self.board, arm)
-            settings = record.settings | _chosen(self.board, arm)
-            self.store.record_arm(record.model_copy(update={"status": status, "reason": reason, "settings": settings}))
-
-    def _is_level(self, record: ArmRecord, arm: Arm) -> bool:
-        """Whether the arm has ended well and the store has all that its stages left."""
-        if _ending(self.board, arm)[0] != "ok":
-            return False
-        states = [self.board[stage] for stage in _gone_through(self.board, arm)]
-        known = self._known.get(ArmKey(record.name, record.seed), ())
-        return all(_stage_record(state) in known for state in states if state.key is not None)
-
-    def _forget_others(self) -> None:
-        """Removes what the arms have from stages that they no longer go through: of other data or other code."""
-        keys = {
-            ArmKey(arm.name, arm.seed): {
-                state.key
-                for state in map(self.board.__getitem__, _gone_through(self.board, arm))
-                if state.key and state.status in ENDED
-            }
-            for _, arm in self.arms
-        }
-        self.store.keep_only(self.profile.digest, keys)
-
-    def _record_stage(self, state: State) -> None:
-        if state.key is None:  # its inputs were never there: it has no identity
-            return
-        users = [
+    def _record_ended(self) -> None:
+        status = {ArmKey(arm.name, arm.seed): arm.status for arm in self.store.arms(self.profile.digest)}
+        ready = [
             (record, arm)
             for record, arm in self.arms
-            if any(s.id == state.stage.id for s in _gone_through(self.board, arm))
+            if _key(arm) not in self._closed and (status[_key(arm)] in UNFINISHED or self._has_ended(arm))
         ]
-        owners = [record for record, arm in users if any(s.id == state.stage.id for s in (arm.model, *arm.scores))]
+        known = self.store.stages(self.profile.digest)
+        for state in self.board.states.values():
+            if state.status in ENDED and state.key is not None:  # without one its inputs were never there
+                self._record_stage(state, ready, known)
+        for record, arm in ready:
+            if self._has_ended(arm):
+                self._close(record, arm)
+
+    def finish(self) -> None:
+        """Records how every arm ended; one that this run did not come to the end of, only where no other run did."""
+        self.record()
+        for record, arm in self.arms:
+            if _key(arm) not in self._closed:
+                self.store.record_arm(self._ended_so(record, arm), unless_ended=True)
+
+    def _has_ended(self, arm: Arm) -> bool:
+        return all(self.board[stage].status in ENDED for stage in (arm.model, *arm.scores, *arm.stages))
+
+    def _close(self, record: ArmRecord, arm: Arm) -> None:
+        """Records how an arm ended, and removes what it has from stages that it did not go through: of other data or
+        other code."""
+        states = [self.board[stage] for stage in _gone_through(self.board, arm)]
+        self.store.keep_only(self.profile.digest, {_key(arm): {state.key for state in states if state.key}})
+        self.store.record_arm(self._ended_so(record, arm))
+        self._closed.add(_key(arm))
+
+    def _ended_so(self, record: ArmRecord, arm: Arm) -> ArmRecord:
+        status, reason = _ending(self.board, arm)
+        settings = record.settings | _chosen(self.board, arm)
+        return record.model_copy(update={"status": status, "reason": reason, "settings": settings})
+
+    def _record_stage(
+        self, state: State, arms: Sequence[tuple[ArmRecord, Arm]], known: Mapping[ArmKey, Sequence[StageRecord]]
+    ) -> None:
+        """Records a stage for those of `arms` that go through it and of which the store did not know it."""
         row = _stage_record(state)
+        users = [
+            (record, arm)
+            for record, arm in arms
+            if row not in known.get(_key(arm), ())
+            and any(s.id == state.stage.id for s in _gone_through(self.board, arm))
+        ]
+        if not users:
+            return
+        owners = [record for record, arm in users if any(s.id == state.stage.id for s in (arm.model, *arm.scores))]
         if state.manifest is not None:
-            if all(row in self._known.get(ArmKey(record.name, record.seed), ()) for record, _ in users):
-                return
             self.store.record_stage(row)
             try:
-                self._record_output(state.key, state.manifest.kind, owners)
+                self._record_output(row.key, state.manifest.kind, owners)
             except (OSError, ValueError) as error:
                 self._fail(state, f"what it left cannot be recorded: {next(iter(str(error).splitlines()), '')}")
                 row = _stage_record(state)
         if state.manifest is None:
             self.store.record_stage(row)
             for record in owners:
-                self.store.record_scores(record, state.key, [], [])
+                self.store.record_scores(record, row.key, [], [])
         # Last: an arm that is said to go through a stage has all that it left, and need not be recorded again.
         self.store.record_stage(row, [record for record, _ in users])
 
@@ -129,6 +138,10 @@ class Recorder:
             scores, items = read_scores(folder)
             for record in owners:
                 self.store.record_scores(record, key, scores, items)
+
+
+def _key(arm: Arm) -> ArmKey:
+    return ArmKey(arm.name, arm.seed)
 
 
 def _arm_record(arm: Arm, plan: Plan) -> ArmRecord:

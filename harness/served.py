@@ -6,7 +6,7 @@ from eval_suites.vllm_adapters import can_serve
 from harness.engines import ADAPTER
 from harness.kinds import SELECT, TRAIN
 from harness.stage import Input, Produced, Stage
-from trainers.spec import TrainSpec
+from trainers.spec import Lora, TrainSpec
 
 
 def engine_inputs(spec: EngineSpec, model: Produced) -> dict[str, Input]:
@@ -18,11 +18,14 @@ def engine_inputs(spec: EngineSpec, model: Produced) -> dict[str, Input]:
     """
     trained = _training(model)
     lora = trained.spec.lora if trained and isinstance(trained.spec, TrainSpec) else None
-    if spec.kind != "vllm" or trained is None or lora is None:
-        return {"model": model}
-    if not can_serve(lora.rank, () if lora.targets == "all-linear" else lora.targets):
+    if trained is None or lora is None or not served_as_adapter(spec, lora):
         return {"model": model}
     return {"model": trained.inputs["start"], ADAPTER: Produced(model.stage, ADAPTER)}
+
+
+def served_as_adapter(spec: EngineSpec, lora: Lora) -> bool:
+    """Whether what is trained with these adapters is asked for as base and adapter."""
+    return spec.kind == "vllm" and can_serve(lora.rank, () if lora.targets == "all-linear" else lora.targets)
 
 
 def _training(model: Produced) -> Stage | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from eval_suites.endpoint_check import address_of
 from eval_suites.judge import JudgeSpec
 from harness.hub import LOCAL, commit, offline, snapshot
 from harness.profile_faults import explain
@@ -74,7 +75,7 @@ class Endpoint:
     @property
     def address(self) -> str:
         """The host, its port and path."""
-        parts = urlsplit(self.spec.base_url or "https://api.openai.com/v1")
+        parts = urlsplit(address_of(self.spec.base_url))
         return f"{parts.netloc}{parts.path.rstrip('/')}"
 
     @property
@@ -187,7 +188,8 @@ def _endpoint(text: str, api_key_env: str | None) -> Endpoint:
             f"{API}{text}: openai:MODEL@BASE_URL is wanted, such as openai:my-model@http://127.0.0.1:8000/v1"
         )
     key = api_key_env or (None if address else "OPENAI_API_KEY")
-    fields = {"model": model, "base_url": address or None, "api_key_env": key, "top_logprobs": None}
+    # Found once: keys, stores and rows name the server that is asked, wherever and whenever its answers are looked up.
+    fields = {"model": model, "base_url": address or address_of(None), "api_key_env": key, "top_logprobs": None}
     try:
         return Endpoint(JudgeSpec.model_validate(fields))
     except ValidationError as error:

@@ -17,6 +17,7 @@ from results.statistics import (
     interval_from_standard_errors,
     mean_intervals,
     minimum_detectable_differences,
+    of_several_arms,
     paired,
     seed_pairs,
 )
@@ -46,13 +47,16 @@ class Comparison:
     detectable: float | None
 
 
-def compare(arms: Mapping[str, Scores], baseline: Scores, confidence: float) -> dict[str, Comparison]:
+def compare(
+    arms: Mapping[str, Scores], baseline: Scores, confidence: float, pool: Iterable[Scores] | None = None
+) -> dict[str, Comparison]:
     """The comparisons of arms that have all their scores, by name; without those that cannot be compared.
 
     An arm cannot be where it answered other items, or has several seeds and none of the baseline's.
+    pool: the arms, these and the baseline among them, that know the spread over seeds together; by default just these
     """
-    able = {name: scores for name, scores in arms.items() if _can_be_paired(scores, baseline)}
-    spreads = seed_spreads([baseline, *able.values()])
+    able = {name: scores for name, scores in arms.items() if can_be_paired(scores, baseline)}
+    spreads = seed_spreads([baseline, *able.values()] if pool is None else pool)
     strictest = 1 - (1 - confidence) / max(1, len(able))
     of_items = {name: scores for name, scores in able.items() if itemised(scores) and itemised(baseline)}
     found = _of_items(of_items, baseline, spreads, confidence, strictest)
@@ -82,7 +86,8 @@ def seed_spreads(arms: Iterable[Scores]) -> dict[tuple[int, ...], SeedSpread]:
     return {seeds: seed_spread(own) for seeds, own in means.items()}
 
 
-def _can_be_paired(a: Scores, b: Scores) -> bool:
+def can_be_paired(a: Scores, b: Scores) -> bool:
+    """Whether complete scores of two arms can be taken from each other."""
     if len(a) > 1 and len(b) > 1 and not a.keys() & b.keys():
         return False
     return not itemised(a) or not itemised(b) or items_of(a) == items_of(b)
@@ -132,7 +137,8 @@ def _of_items(
             least = minimum_detectable_differences(a - b, strictest, POWER, square)
         for place, name in enumerate(names):
             seen = least[place] or None if a[0].size > 1 else None
-            found[name] = _Found(intervals[place], gains[place] if above[place] else None, seen)
+            interval = of_several_arms(intervals[place], (len(arms[name]), len(baseline)))
+            found[name] = _Found(interval, gains[place] if above[place] else None, seen)
     return found
 
 
@@ -157,4 +163,5 @@ def _of_fitted(a: Scores, b: Scores, spreads: Mapping[tuple[int, ...], SeedSprea
     known = errors if len(errors) == len(values) else None
     weights = _weights(a, b)
     square = None if weights is None else spreads[weights[0]].square(weights[1])
-    return interval_from_standard_errors(values, known, confidence, bounds, square)
+    shown = interval_from_standard_errors(values, known, confidence, bounds, square)
+    return of_several_arms(shown, (len(a), len(b)))

@@ -24,6 +24,11 @@ from results.text import plain
 _NEUTRAL = ("characters", "tokens")
 
 
+def better(unit: str, higher: bool | None) -> bool | None:
+    """Whether higher values are better; None where that is unknown, and of lengths, of which neither is."""
+    return None if unit in _NEUTRAL else higher
+
+
 @dataclass(frozen=True)
 class Column:
     """One metric of one suite under one judge: scores of different judges never share a column.
@@ -47,7 +52,7 @@ class Column:
     @property
     def direction(self) -> str:
         """An arrow towards the better values; none for lengths and where nothing was scored."""
-        return "" if self.unit in _NEUTRAL or self.higher_is_better is None else "↑" if self.higher_is_better else "↓"
+        return {True: "↑", False: "↓", None: ""}[better(self.unit, self.higher_is_better)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Rows from the best in the main column on; those without a value there last. `main` is None without columns."""
+    """Rows from the best in the main column on; those without a value there last. `main` is None without columns.
+
+    `asked` says which main column and baseline are not those that the profile states.
+    """
 
     profile: Profile
     columns: tuple[Column, ...]
@@ -110,6 +118,7 @@ class Leaderboard:
     baseline: str | None
     confidence: float
     chosen: tuple[int, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -136,6 +145,11 @@ class _Stated(BaseModel):
     main: str | None = None
     baseline: str | None = None
     columns: tuple[str, ...] = ()
+
+
+def stated_baseline(profile: Profile) -> str | None:
+    """The arm that a profile compares the others with."""
+    return _Stated.model_validate(profile.spec.get("leaderboard") or {}).baseline
 
 
 _Scores = dict[tuple[str, int], dict[int, StoredScore]]  # by arm name and column, then by seed
@@ -180,6 +194,8 @@ def _leaderboard(  # noqa: PLR0917
     found, scores = _columns(store.scores(profile.digest))
     if found:
         _check_columns(found, filter(None, (main, *columns)))
+    wanted = (("main column", main, stated.main), ("baseline", baseline, stated.baseline))
+    asked_for = tuple(f"the {what} {plain(one)}" for what, one, own in wanted if one is not None and one != own)
     main, baseline, columns = main or stated.main, baseline or stated.baseline, columns or stated.columns
     found = _with_missing(found, filter(None, (main, *columns)))
     index = _main_column(found, main)
@@ -196,7 +212,7 @@ def _leaderboard(  # noqa: PLR0917
             rows = _compare(rows, baseline, index, scores, confidence)
         rows.sort(key=lambda row: _rank(row.cells[index], found[index]))
     chosen = tuple(i for name in columns for i, column in enumerate(found) if column.name == name)
-    return Leaderboard(profile, found, tuple(rows), index, baseline, confidence, chosen)
+    return Leaderboard(profile, found, tuple(rows), index, baseline, confidence, chosen, asked_for)
 
 
 def _columns(stored: Sequence[StoredScore]) -> tuple[tuple[Column, ...], _Scores]:

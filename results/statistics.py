@@ -14,14 +14,15 @@ max(MS_seed, MS_item) / (S n).
 A contrast of arms (a row of the leaderboard beside the baseline, a claim) is an interval of the same kind over their
 weighted sum, with one change: with three seeds MS_seed often looks far smaller than it is. All arms of the table that
 share their seeds know it together (`results.variance.seed_spread`), and where a contrast's own is smaller, theirs
-stands in its place, with their degrees of freedom. A single arm's mean keeps its own: that the spread over seeds is
-alike in all arms can be said of contrasts that are tested together, not of every number in a table.
+stands in its place, with their degrees of freedom; a larger one stays, with its own few. A single arm's mean keeps its
+own: that the spread over seeds is alike in all arms can be said of contrasts that are tested together, not of every
+number in a table.
 
 What this covers and finds was measured by simulation: benchmarks/coverage.py, docs/benchmarks.md.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, sqrt
 from typing import NamedTuple
@@ -38,6 +39,7 @@ class Spread(StrEnum):
     """What an interval covers."""
 
     SEEDS_AND_ITEMS = "training seeds and items"
+    SOME_SEEDS = "items, and training seeds but of an arm with a single one"
     ITEMS = "items; the spread over training seeds is unknown"
     SEEDS = "training seeds; the sampling of items is unknown"
     NOTHING = "nothing: one observation has no interval"
@@ -115,7 +117,13 @@ def paired_difference(
     different lengths.
     """
     of_a, of_b = paired(a, b)
-    return mean_interval(of_a - of_b, confidence, difference_bounds(bounds))
+    return of_several_arms(mean_interval(of_a - of_b, confidence, difference_bounds(bounds)), (len(a), len(b)))
+
+
+def of_several_arms(shown: Interval, n_seeds: Collection[int]) -> Interval:
+    """The interval of a contrast of arms with so many seeds each: a single one adds no spread over seeds."""
+    some = min(n_seeds) == 1 < max(n_seeds) and shown.spread is Spread.SEEDS_AND_ITEMS
+    return replace(shown, spread=Spread.SOME_SEEDS) if some else shown
 
 
 def paired(a: Mapping[int, ArrayLike], b: Mapping[int, ArrayLike]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,8 +138,8 @@ def paired(a: Mapping[int, ArrayLike], b: Mapping[int, ArrayLike]) -> tuple[NDAr
 def seed_pairs(a: Mapping[int, object], b: Mapping[int, object]) -> list[tuple[int, int]]:
     """Which seed of `a` is set against which of `b`: equal numbers, else a single seed against each of the other's.
 
-    A single seed's own spread is then not in the interval. Raises ValueError where both arms have several seeds and
-    none in common.
+    A single seed's own spread is then not in the interval (`Spread.SOME_SEEDS`). Raises ValueError where both arms
+    have several seeds and none in common.
     """
     if len(a) == 1 or len(b) == 1:
         return [(of_a, of_b) for of_a in sorted(a) for of_b in sorted(b)]
@@ -163,8 +171,8 @@ def interval_from_standard_errors(
     mean, n_seeds = float(per_seed.mean()), per_seed.size
     spread = _spread(n_seeds > 1, standard_errors is not None)
     own, of_seeds = float(per_seed.var(ddof=1)) if n_seeds > 1 else 0.0, n_seeds - 1.0
-    if of_all is not None and own > 0:
-        own, of_seeds = max(own, float(np.asarray(of_all.square))), of_all.freedom
+    if of_all is not None and 0 < own <= (pooled := float(np.asarray(of_all.square))):
+        own, of_seeds = pooled, of_all.freedom
     between = own / n_seeds
     within = float(np.mean(np.square(standard_errors))) if standard_errors is not None else 0.0
     variance = inf if spread is Spread.NOTHING else between + within

@@ -38,6 +38,8 @@ from results.schema import (
 from results.stored_scores import stored_scores
 from results.upgrade import open_engine
 
+UNFINISHED = ("planned", "running")  # statuses of arms that no run has come to the end of
+
 _Record = TypeVar("_Record", bound=BaseModel)
 
 
@@ -77,8 +79,12 @@ class Store:
         with writing(self.engine) as session:
             upsert(session, ProfileRow, row, identity=("digest",), keep=("created",))
 
-    def record_arm(self, arm: Arm) -> None:
+    def record_arm(self, arm: Arm, *, unless_ended: bool = False) -> None:
+        """unless_ended: nothing is written where the arm is there and has ended"""
         with writing(self.engine) as session:
+            own = select(ArmRow.status).filter_by(profile=arm.profile, name=arm.name, seed=arm.seed)
+            if unless_ended and session.scalar(own) not in (None, *UNFINISHED):
+                return
             upsert(session, ArmRow, arm.model_dump(), identity=("profile", "name", "seed"))
 
     def record_stage(self, stage: Stage, arms: Iterable[Arm] = ()) -> None:
@@ -103,7 +109,8 @@ class Store:
                 session.execute(insert(CurveRow), rows)
 
     def record_scores(self, arm: Arm, stage_key: str, scores: Sequence[Score], items: Iterable[Item]) -> None:
-        """Makes `scores` and `items` exactly what `arm` has from this stage; a metric it had from another is replaced.
+        """Makes `scores` and `items` exactly what `arm` has from this stage; a metric it had from another is replaced,
+        and nobody says any more that the arm has what that one left.
 
         Raises ValueError where scores and items disagree.
         """
@@ -122,6 +129,9 @@ class Store:
                 row |= {"unit": score.detail.get("unit"), "is_mean": is_mean(score)}
                 row["evidence"] = None if is_mean(score) else _evidence(score, of_stage)
                 identity = {"arm_id": arm_id, "suite": score.suite, "metric": score.metric}
+                other = select(ScoreRow.stage_key).filter_by(**identity).where(ScoreRow.stage_key != stage_key)
+                lost = (ArmStageRow.arm_id == arm_id, ArmStageRow.stage_key.in_(other))
+                session.execute(delete(ArmStageRow).where(*lost))
                 upsert(session, ScoreRow, row, identity=tuple(identity))
                 score_id = session.scalars(select(ScoreRow.id).filter_by(**identity)).one()
                 session.execute(delete(ItemRow).where(ItemRow.score_id == score_id))

@@ -5,6 +5,8 @@ import unicodedata
 # Control, format (bidirectional overrides, zero-width), surrogate and line- and paragraph-separating characters.
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _SPACES = {"\n", "\r", "\t"}
+# What begins a formula after OWASP's page on CSV injection; spreadsheets take the full-width signs for the others.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def plain(text: str, limit: int = 300) -> str:
@@ -28,7 +30,7 @@ def lines(text: str, limit: int = 600) -> str:
 
 def no_formula(text: str) -> str:
     """Text for a CSV file: an apostrophe stands before what a spreadsheet would take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _visible(character: str) -> str:

@@ -70,9 +70,10 @@ def variance_of_mean(matrix: Array, of_all: SeedSquare | None = None) -> tuple[A
 
 
 def with_pooled(squares: MeanSquares, n_seeds: int, of_all: SeedSquare) -> tuple[MeanSquares, Array]:
-    """Mean squares of which the seeds' is not below the pooled one, and the seeds' degrees of freedom."""
-    own = alike(squares, of_all)
-    seed = np.where(own, squares.seed, np.maximum(squares.seed, of_all.square))
+    """Mean squares of which the seeds' is not below the pooled one, and its degrees of freedom."""
+    pooled = np.asarray(of_all.square, float)
+    own = np.asarray(alike(squares, of_all) | (squares.seed > pooled), bool)
+    seed = np.where(own, squares.seed, pooled)
     return squares._replace(seed=seed), np.where(own, n_seeds - 1.0, of_all.freedom)
 
 
@@ -80,7 +81,7 @@ def with_pooled(squares: MeanSquares, n_seeds: int, of_all: SeedSquare) -> tuple
 _ALIKE = 1e-3
 
 
-def alike(squares: MeanSquares, of_all: SeedSquare) -> Array:
+def alike(squares: MeanSquares, of_all: SeedSquare) -> NDArray[np.bool_]:
     """Whether a contrast is of arms that answer alike item by item, as two forms of one objective do.
 
     It keeps what it has: other arms' seeds say nothing of it.

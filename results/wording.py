@@ -1,5 +1,6 @@
 """How numbers and cells are worded: the same in the terminal, in Markdown and on the page."""
 
+from collections.abc import Collection
 from math import inf
 
 from results.cells import Cell
@@ -11,7 +12,7 @@ from results.statistics import Interval, Spread
 # A whole number of one run; only a mean over runs has a fraction.
 _COUNT = "items"
 _DECIMALS = {"percent": 1, "nats": 3, "share": 3, "characters": 0, "tokens": 0}
-_MARKS = {Spread.SEEDS_AND_ITEMS: "", Spread.ITEMS: "†", Spread.SEEDS: "‡", Spread.NOTHING: ""}
+_MARKS = {Spread.SEEDS_AND_ITEMS: "", Spread.ITEMS: "†", Spread.SEEDS: "‡", Spread.SOME_SEEDS: "§", Spread.NOTHING: ""}
 
 
 def number(value: float, unit: str) -> str:
@@ -118,6 +119,11 @@ def _comparison_notes(board: Leaderboard) -> list[str]:
         "all arms together that are compared, where an arm's own is smaller; p-values are corrected after Holm over "
         "the arms that are compared."
     ]
+    if board.asked:
+        found.append(
+            f"Asked for, and not stated by the profile: {' and '.join(board.asked)}. The p-values are not corrected "
+            "for a choice that was made after the results were known."
+        )
     if any(row.compared and row.compared.relative for row in board.rows):
         found.append(
             f"A relative gain is the difference over the mean of {board.baseline}, with Fieller's interval; ∞ where "
@@ -146,17 +152,24 @@ def _comparison_notes(board: Leaderboard) -> list[str]:
     return found
 
 
+def spread_notes(spreads: Collection[Spread]) -> list[str]:
+    """What the marks on intervals mean, of those that appear."""
+    meant = {
+        Spread.ITEMS: "One seed: the interval covers the sampling of items; the spread over seeds is unknown.",
+        Spread.SEEDS: "The interval covers the spread over training seeds; the sampling of items is unknown.",
+        Spread.SOME_SEEDS: "An arm of one seed beside one of several: the interval covers items and the several seeds, "
+        "not how the single one would spread.",
+    }
+    return [f"{_MARKS[spread]} {said}" for spread, said in meant.items() if spread in spreads]
+
+
 def _mark_notes(board: Leaderboard) -> list[str]:
     """What the marks mean that the table shows."""
     cells = [(row.cells[i].interval, board.columns[i].unit) for row in board.rows for i in board.shown]
     main = "" if board.main is None else board.columns[board.main].unit
     shown = [(one, unit) for one, unit in [*cells, *((row.difference, main) for row in board.rows)] if one is not None]
     spreads = {one.spread for one, unit in shown if not _bare(one, unit)}
-    found = []
-    if Spread.ITEMS in spreads:
-        found.append("† One seed: the interval covers the sampling of items; the spread over seeds is unknown.")
-    if Spread.SEEDS in spreads:
-        found.append("‡ The interval covers the spread over training seeds; the sampling of items is unknown.")
+    found = spread_notes(spreads)
     if Spread.NOTHING in spreads:
         found.append("[–] One value: there is no interval.")
     if any(_bare(one, unit) for one, unit in shown):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.engine import Sampling
+from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.mt_bench_answers import TurnSampling
 from harness.engines import ENGINE
 from harness.stage import Runtime, StageKind
@@ -17,12 +18,14 @@ class ApiSpec(BaseModel):
     """Who is asked, and the first `limit` questions (None: all).
 
     address: where: two servers may call different models by one name
+    replies: the version of what reads an answer out of an endpoint's reply
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     address: str
+    replies: int = REPLY_PARSER
     limit: Annotated[int, Field(gt=0)] | None = None
 
 
@@ -74,5 +77,5 @@ def _write_engine(spec: ApiSpec, out: Path) -> None:
     (out / ENGINE).write_text(json.dumps(said) + "\n", encoding="utf-8")
 
 
-API_ANSWERS = StageKind("api_answers", 1, run_answers, ApiAnswersSpec)
-API_TURNS = StageKind("api_turns", 1, run_turns, ApiTurnsSpec)
+API_ANSWERS = StageKind("api_answers", 2, run_answers, ApiAnswersSpec, needs=("openai",))
+API_TURNS = StageKind("api_turns", 2, run_turns, ApiTurnsSpec, needs=("openai",))

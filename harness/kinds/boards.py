@@ -65,4 +65,4 @@ def run(spec: BoardsSpec, inputs: Mapping[str, Path], out: Path, runtime: Runtim
 
 # lm-eval, and what its tasks read data, cut texts, guess languages and check answers with.
 LIBRARIES = ("lm-eval", "datasets", "evaluate", "jinja2", "langdetect", "math-verify", "nltk", "sympy")
-BOARDS = StageKind("boards", 3, run, BoardsSpec, libraries=LIBRARIES, resumable=True, accelerated=True, engine=True)
+BOARDS = StageKind("boards", 4, run, BoardsSpec, libraries=LIBRARIES, resumable=True, accelerated=True, engine=True)

@@ -11,7 +11,7 @@ from harness.engines import ENGINE
 from harness.stage import Runtime, StageKind
 from results.errors import UserError
 
-KEPT = ("finished", "n_tokens")  # what our own rows say of an answer beside its text
+KEPT = ("finished", "n_tokens", "shortened")  # what our own rows say of an answer beside its text
 
 
 class GivenAnswersSpec(BaseModel):
@@ -59,4 +59,4 @@ def answers_to(instructions: Path, answers: Path, limit: int | None) -> list[dic
     return rows
 
 
-GIVEN_ANSWERS = StageKind("given_answers", 1, run, GivenAnswersSpec)
+GIVEN_ANSWERS = StageKind("given_answers", 2, run, GivenAnswersSpec)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from eval_suites.judge import Judge, JudgeIdentity
-from eval_suites.judge_record import JudgeRecord, Reported, write_record
+from eval_suites.judge_record import JudgeRecord, Reported, judgments_digest, write_record
 from eval_suites.judge_reply import REPLY_PARSER
 from harness.stage import Runtime, StageKind
 from results.digest import Json, digest
@@ -20,14 +20,17 @@ RECORD = "judge.json"
 class Judged(BaseModel):
     """Who judges: the spec of every stage that asks a judge. How the judge is reached is no part of it.
 
-    rubric:  what stands behind the judge's name where that can change (the local judge's world), else empty
-    replies: the version of what reads an answer out of an endpoint's reply
+    rubric:    what stands behind the judge's name where that can change (the local judge's world), else empty
+    replies:   the version of what reads an answer out of an endpoint's reply
+    ask_again: whether answers without the log-probs that were asked for are asked once more: that is another stage,
+        since one that has ended asks nothing
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     judge: JudgeIdentity
     rubric: Json = None
+    ask_again: bool = False
     replies: int = REPLY_PARSER
 
 
@@ -81,7 +84,7 @@ def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Ru
 
     What is in the durable store is not asked again. Raises UserError where a question was not answered.
     """
-    from eval_suites.alpaca_files import read_outputs
+    from eval_suites.alpaca_files import read_annotations, read_outputs
     from eval_suites.alpaca_judge import annotate
     from eval_suites.both_orders import annotate_both_orders
 
@@ -90,9 +93,10 @@ def run(spec: JudgeStageSpec, inputs: Mapping[str, Path], out: Path, runtime: Ru
     with open_judge(spec, runtime) as client:
         annotations = judged(outputs, baseline, client)
         check_all_came(client, len(outputs) * (2 if spec.both_orders else 1))
-        write_judged(out, spec, client, **_asked(spec), **_counted(annotations))
-    text = json.dumps(annotations, indent=1, ensure_ascii=False)
-    (out / "annotations.json").write_text(text + "\n", encoding="utf-8")
+        text, file = json.dumps(annotations, indent=1, ensure_ascii=False), out / "annotations.json"
+        file.write_text(text + "\n", encoding="utf-8")
+        judgments = judgments_digest(read_annotations(file))
+        write_judged(out, spec, client, judgments=judgments, **_asked(spec), **_counted(annotations))
 
 
 def _asked(spec: JudgeStageSpec) -> dict[str, Any]:
@@ -112,4 +116,4 @@ def _counted(annotations: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     }
 
 
-JUDGE = StageKind("judge", 4, run, JudgeStageSpec, libraries=("alpaca-eval",), needs=("openai",))
+JUDGE = StageKind("judge", 5, run, JudgeStageSpec, libraries=("alpaca-eval",), needs=("openai",))

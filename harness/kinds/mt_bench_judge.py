@@ -35,7 +35,7 @@ def run(spec: MtBenchJudgeSpec, inputs: Mapping[str, Path], out: Path, runtime: 
     Raises UserError where a question was not answered.
     """
     from eval_suites.mt_bench_files import read_answers, read_questions, write_rows
-    from eval_suites.mt_bench_judge import compare, rate
+    from eval_suites.mt_bench_judge import compare, rate, sides
     from eval_suites.mt_bench_prompts import load_prompts
 
     questions = read_questions(inputs["questions"], spec.limit)
@@ -45,11 +45,23 @@ def run(spec: MtBenchJudgeSpec, inputs: Mapping[str, Path], out: Path, runtime: 
         if spec.mode == "single":
             rows = rate(questions, answers, prompts, references, client)
         else:
-            baseline = read_answers(inputs["baseline"])
-            rows = compare(questions, (answers, baseline), prompts, references, client)
+            both = sides(answers, read_answers(inputs["baseline"]))
+            rows = compare(questions, both, prompts, references, client)
         check_all_came(client, len(rows) * (1 if spec.mode == "single" else 2))
-        write_judged(out, spec, client, **_asked(spec, prompts, references), **_counted(rows, 2 * len(questions)))
-    write_rows(out / "judgments.jsonl", rows)
+        write_rows(out / "judgments.jsonl", rows)
+        counts = {"judgments": _digest(out / "judgments.jsonl", spec.mode), **_counted(rows, 2 * len(questions))}
+        write_judged(out, spec, client, **_asked(spec, prompts, references), **counts)
+
+
+def _digest(file: Path, mode: Mode) -> str:
+    """The digest of the judgments as they are read again; there may be none where no turn was answered."""
+    from eval_suites.judge_record import judgments_digest
+    from eval_suites.mt_bench_files import read_matches, read_ratings
+
+    if not file.stat().st_size:
+        return judgments_digest([])
+    rows = read_ratings(file) if mode == "single" else read_matches(file)
+    return judgments_digest([row.model_dump(mode="json") for row in rows])
 
 
 def _asked(
@@ -77,4 +89,4 @@ def _counted(rows: Sequence[Mapping[str, Json]], expected: int) -> dict[str, int
     }
 
 
-MT_BENCH_JUDGE = StageKind("mt_bench_judge", 2, run, MtBenchJudgeSpec, needs=("openai",))
+MT_BENCH_JUDGE = StageKind("mt_bench_judge", 3, run, MtBenchJudgeSpec, needs=("openai",))

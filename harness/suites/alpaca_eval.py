@@ -17,7 +17,7 @@ from harness.kinds.win_rate import WinRateSpec
 from harness.served import engine_inputs
 from harness.stage import Input, Produced, Stage
 from harness.suites.contract import Planner, SuiteConfig
-from harness.suites.judged import NOTHING, rubric_of
+from harness.suites.judged import NOTHING, identity_of, rubric_of
 
 
 class AlpacaEval(SuiteConfig):
@@ -77,7 +77,12 @@ def judged(
     """The judgments of a file of answers, and the win rate; `beside`: further inputs of that (see harness.kinds)."""
     asked: dict[str, Input] = {"outputs": answers, "baseline": planner.place(config.baseline)}
     world, rubric = rubric_of(config.judge, planner)
-    spec = JudgeStageSpec(judge=config.judge.identity, rubric=rubric, both_orders=config.both_orders)
+    spec = JudgeStageSpec(
+        judge=identity_of(config.judge),
+        rubric=rubric,
+        ask_again=config.judge.ask_again,
+        both_orders=config.both_orders,
+    )
     judge = planner.add(Stage(JUDGE, spec, {**asked, **world}, label=f"judge {label}"))
     scored: dict[str, Input] = {
         "outputs": answers,

@@ -61,6 +61,14 @@ def _revisions(groups: tuple[str, ...], tasks: str | None, data: bool) -> dict[s
     a set's commit is not known."""
     from_world = tasks is not None and tasks.startswith(WORLD)
     of_the_world = {*GROUPS, *(task for members in GROUPS.values() for task in members)} if from_world else set()
+    if tasks is not None and not from_world and any(find_board(name) for name in groups):
+        from eval_suites.open_llm_tasks import check_names
+
+        try:
+            with quiet():
+                check_names(groups, Path(expand(tasks)))
+        except UserError as error:
+            raise UserError(f"suites.boards.groups: {error}") from None
     asked = [name for name in groups if name not in of_the_world and not (data and find_board(name))]
     if not asked:
         return {}

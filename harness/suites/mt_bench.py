@@ -18,7 +18,7 @@ from harness.kinds.mt_bench_scores import MT_BENCH_SCORES, MtBenchScoresSpec
 from harness.served import engine_inputs
 from harness.stage import Input, Produced, Stage
 from harness.suites.contract import Planner, SuiteConfig
-from harness.suites.judged import NOTHING, rubric_of
+from harness.suites.judged import NOTHING, identity_of, rubric_of
 
 # of upstream's questions
 CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
@@ -78,17 +78,34 @@ def plan(config: MtBench, model: Produced, label: str, planner: Planner) -> Stag
     asked = {**engine_inputs(engine, model), "questions": questions}
     answers_spec = MtBenchAnswersSpec(engine=engine, sampling=config.sampling, limit=config.limit)
     answered = planner.add(Stage(MT_BENCH_ANSWERS, answers_spec, asked, label=f"MT-Bench answers {label}"))
-    return judged(config, Produced(answered, "answers.jsonl"), label, planner, {"engine": Produced(answered, ENGINE)})
+    beside: dict[str, Input] = {"engine": Produced(answered, ENGINE)}
+    return judged(config, Produced(answered, "answers.jsonl"), label, planner, beside, sampling=config.sampling)
 
 
 def judged(
-    config: MtBench, answers: Input, label: str, planner: Planner, beside: Mapping[str, Input] = NOTHING
+    config: MtBench,
+    answers: Input,
+    label: str,
+    planner: Planner,
+    beside: Mapping[str, Input] = NOTHING,
+    *,
+    sampling: TurnSampling | None = None,
 ) -> Stage:
-    """The judgments of a file of answers, and the scores; `beside`: further inputs of these (see harness.kinds)."""
+    """The judgments of a file of answers, and the scores.
+
+    beside:   further inputs of these (see harness.kinds)
+    sampling: how the answers were drawn; None where they were given
+    """
     files = files_of(config, planner)
     baseline = {} if config.baseline is None else {"baseline": planner.place(config.baseline)}
     world, rubric = rubric_of(config.judge, planner)
-    spec = MtBenchJudgeSpec(judge=config.judge.identity, rubric=rubric, mode=config.mode, limit=config.limit)
+    spec = MtBenchJudgeSpec(
+        judge=identity_of(config.judge),
+        rubric=rubric,
+        ask_again=config.judge.ask_again,
+        mode=config.mode,
+        limit=config.limit,
+    )
     asked: dict[str, Input] = {**files, "answers": answers, **baseline, **world}
     judge = planner.add(Stage(MT_BENCH_JUDGE, spec, asked, label=f"MT-Bench judge {label}"))
     scored: dict[str, Input] = {
@@ -99,7 +116,7 @@ def judged(
         **baseline,
         **beside,
     }
-    scores_spec = MtBenchScoresSpec(mode=config.mode, limit=config.limit)
+    scores_spec = MtBenchScoresSpec(mode=config.mode, limit=config.limit, sampling=sampling)
     return planner.add(Stage(MT_BENCH_SCORES, scores_spec, scored, label=f"MT-Bench {label}"))
 
 

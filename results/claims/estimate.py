@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.cells import BOUNDS_OF_UNIT
-from results.claims.contrast import Correlation, Difference, Part, Term, Trend, slope_weights
+from results.claims.contrast import Correlation, Difference, Level, Part, Term, Trend, slope_weights
 from results.claims.evidence import Evidence, Metric, NotRunError
 from results.claims.pool import Cell, Pool, Scores, Weights, find_pool
 from results.ratio import Ratio, ratio_of_means
-from results.statistics import Bounds, Interval, interval_from_standard_errors, mean_interval
+from results.statistics import Bounds, Interval, interval_from_standard_errors, mean_interval, of_several_arms
 from results.variance import SeedSquare
 
 
@@ -33,12 +33,14 @@ class Estimate:
 
     over:     the interval of the effect less a threshold, whose p-value and sign test it
     relative: the gain (a − b) / b of a difference, as a share
+    level:    the effect is a mean itself, and no difference
     """
 
     effect: Interval
     unit: str
     over: Callable[[float], Interval]
     relative: Ratio | None = None
+    level: bool = False
 
 
 def estimate(part: Part, evidence: Evidence, unit: str, confidence: float = 0.95) -> Estimate:
@@ -62,7 +64,7 @@ def estimate(part: Part, evidence: Evidence, unit: str, confidence: float = 0.95
     def over(threshold: float) -> Interval:
         return linear(weights, scores, unit, confidence, threshold=threshold, of_all=square)
 
-    found = Estimate(over(0.0), unit, over)
+    found = Estimate(over(0.0), unit, over, level=isinstance(part, Level))
     if isinstance(part, Difference) and part.times == 1:
         below = {cell: -w for cell, w in _weights(spread[1:], evidence).items()}
         gain = _relative(weights, below, scores, effect=found.effect, confidence=confidence, pool=pool)
@@ -88,19 +90,19 @@ def linear(
     cells = [cell for cell, weight in weights.items() if weight != 0]
     if not cells:
         raise NotRunError("the two sides are the same arms")
-    seeds = _seeds(cells, scores)
+    seeds, counts = _seeds(cells, scores), [len(scores[cell]) for cell in cells]
     if _itemised(cells, scores):
         matrix = _matrix(weights, scores, seeds)
         bounds = _bounds({cell: weights[cell] for cell in cells}, scores, unit)
         shifted = bounds and (bounds[0] - threshold, bounds[1] - threshold)
-        return mean_interval(matrix - threshold, confidence, shifted, of_all)
+        return of_several_arms(mean_interval(matrix - threshold, confidence, shifted, of_all), counts)
     values, errors = [], []
     for chosen in seeds:
         own = [(weights[cell], scores[cell][chosen[cell[0]]].score) for cell in cells]
         values.append(sum(w * (s.value or 0.0) for w, s in own) - threshold)
         errors.append(sqrt(sum((w * (inf if s.standard_error is None else s.standard_error)) ** 2 for w, s in own)))
     known = errors if all(map(isfinite, errors)) else None
-    return interval_from_standard_errors(values, known, confidence, None, of_all)
+    return of_several_arms(interval_from_standard_errors(values, known, confidence, None, of_all), counts)
 
 
 def _arms(term: Term, evidence: Evidence) -> dict[str, float]:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isclose
+from statistics import fmean
 from typing import NamedTuple
 
 from results.cells import condition
@@ -43,7 +45,7 @@ class Evidence:
         return names
 
     def metrics(self, role: str) -> tuple[Metric, ...]:
-        """The metrics that play a role, each average of a board as its members."""
+        """The metrics that play a role, each average that is the plain mean of its members as these."""
         found: list[Metric] = []
         for name in self.played(role):
             suite, _, metric = name.partition("/")
@@ -75,11 +77,15 @@ class Evidence:
         return [name for name in trained if common & self._comparisons(name)]
 
     def check_budgets(self, arms: Iterable[str]) -> None:
-        """Raises NotRunError for trained arms that no comparison of the profile holds together.
+        """Raises NotRunError for trained arms that no comparison of the profile holds together, and for models from
+        elsewhere.
 
         Where none of them is in a comparison nothing is said of budgets, and they may be compared.
         """
-        trained = [name for name in dict.fromkeys(arms) if self._setting(name, "responses") != 0]
+        named = list(dict.fromkeys(arms))
+        if foreign := [name for name in named if self._setting(name, "external")]:
+            raise NotRunError(f"not of this study, so of an unknown budget: {', '.join(foreign)}")
+        trained = [name for name in named if self._setting(name, "responses") != 0]
         comparisons = [self._comparisons(name) for name in trained]
         if any(comparisons) and not set.intersection(*comparisons):
             raise NotRunError(f"trained under different budgets: {', '.join(trained)}")
@@ -94,16 +100,30 @@ class Evidence:
 
     @cached_property
     def _members(self) -> Mapping[Metric, list[Metric]]:
-        """The tasks' metrics that an average over tasks is made of, where all arms that have it have them."""
+        """The tasks' metrics that an average over tasks is the plain mean of, in all arms that have it.
+
+        One that weighs them by size, or takes a guess off, is no such mean: it is tested by its own value.
+        """
         found: dict[Metric, list[Metric]] = {}
         for (arm, metric), by_seed in self.scores.items():
-            for stored in by_seed.values():
+            for seed, stored in by_seed.items():
                 members = stored.score.detail.get("members")
                 if isinstance(members, Mapping):
                     own = [Metric(suite, str(name)) for suite, name in sorted(members.items())]
-                    there = all((arm, one) in self.scores for one in own)
-                    found[metric] = own if there and found.get(metric, own) == own else []
+                    there = [self.scores.get((arm, one), {}).get(seed) for one in own]
+                    found[metric] = own if _plain_mean(stored, there) and found.get(metric, own) == own else []
         return found
+
+
+def _plain_mean(average: StoredScore, members: Sequence[StoredScore | None]) -> bool:
+    """Whether an average is the mean of these, as far as values tell; not where one of them is not there."""
+    values = [one.score.value for one in members if one is not None]
+    if not values or len(values) < len(members):
+        return False
+    known = [value for value in values if value is not None]
+    if average.score.value is None or len(known) < len(values):
+        return True
+    return isclose(average.score.value, fmean(known), rel_tol=1e-9, abs_tol=1e-9)
 
 
 def read_evidence(store: Store, profile: str, roles: Mapping[str, object]) -> Evidence:

@@ -7,6 +7,7 @@ from math import isfinite
 from results.claims.catalogue import Catalogue, catalogue
 from results.claims.records import ClaimRecord, VerdictRecord
 from results.claims.table import ClaimResult, ClaimTable, PartResult
+from results.claims.verdict import decide
 from results.claims.wording import reported_text
 from results.ratio import Ratio
 from results.reported import reported
@@ -87,7 +88,7 @@ def _record(table: ClaimTable, result: ClaimResult, place: int, part: PartResult
     effect, relative = (found.effect, found.relative) if found else (None, None)
     whole = place == 0
     reported = [one.value for one in part.reported] if part is not None else []
-    p_part = min(part.odds) if part is not None and part.odds is not None else None
+    p_part = decide([part.odds], table.confidence)[0].p_value if part is not None else None
     return VerdictRecord(
         profile=table.profile.digest,
         claim=result.claim.id,

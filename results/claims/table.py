@@ -11,7 +11,7 @@ from results.claims.estimate import Estimate, estimate
 from results.claims.evidence import Evidence, NotRunError, read_evidence
 from results.claims.records import Verdict
 from results.claims.verdict import Decision, Odds, alone, decide, joined, odds
-from results.claims.wording import contrast_text, outcome_text
+from results.claims.wording import contrast_text, outcome_text, rule_text
 from results.comparison import POWER
 from results.digest import Json, digest
 from results.errors import UserError
@@ -154,8 +154,9 @@ def _reason(claim: Claim, decision: Decision, parts: tuple[PartResult, ...], con
     counts = [(verdict, sum(part.verdict == verdict for part in parts)) for verdict in _ORDER]
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
     how = "all must hold" if claim.combine == "all" else "one is enough"
+    rules = dict.fromkeys(rule_text(part.part.rule) for part in parts)
     lacks = [f"not run {', '.join(map(str, places))}: {reason}" for reason, places in missing.items()]
-    return "; ".join([f"{told} of {len(parts)} parts, of which {how}", *lacks])
+    return "; ".join([f"{told} of {len(parts)} parts, of which {how}", *rules, *lacks])
 
 
 _ORDER: tuple[Verdict, ...] = ("reproduced", "contradicted", "inconclusive", "not run")

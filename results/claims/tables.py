@@ -101,9 +101,11 @@ def _remarks(table: ClaimTable) -> list[str]:
         return []
     found = [
         f"Effects with {table.confidence:.0%} intervals over training seeds and items, paired by both, with the spread "
-        "over seeds of all arms that may be compared where a contrast's own is smaller, as in the leaderboard; each "
-        "is written so that a positive effect is what the claim says. p: twice the one-sided p-value, corrected after "
-        f"Holm over the {len(table.run)} claims that were run; a part's own verdict is by its interval alone.",
+        "over seeds of all arms that may be compared where a contrast's own is smaller, as in the leaderboard. An "
+        "average over tasks is taken task by task here, item by item, and its interval is another than in the "
+        "leaderboard, which adds the arms' standard errors. Each effect is written so that a positive one is what the "
+        "claim says. p: twice the one-sided p-value, corrected after Holm over the "
+        f"{len(table.run)} claims that were run; a part's own verdict is by its interval alone.",
         "Relative gain: the difference divided by the mean that it is taken to, with Fieller's limits.",
         *mark_notes(estimates),
     ]

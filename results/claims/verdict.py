@@ -57,8 +57,12 @@ def joined(parts: Sequence[Odds | None], combine: Literal["all", "any"]) -> Odds
 def decide(claims: Sequence[Odds | None], confidence: float = 0.95) -> list[Decision]:
     """A decision for every claim of a table; None stands for one that was not run."""
     alpha = 1 - confidence
-    # An effect shown to be both over 0 and under the least that the claim can mean contradicts it.
-    sides = [o and _side(o, alpha) for o in claims]
+    run = [o for o in claims if o is not None]
+    # An effect shown to be both over 0 and under the least that the claim can mean contradicts it. Where the correction
+    # takes that away, what is shown beyond more doubt stands.
+    first = holm([_side(o, alpha)[1] for o in run])
+    taken = iter([_side(o, alpha if p_holm < alpha else 0.0) for o, p_holm in zip(run, first, strict=True)])
+    sides = [o and next(taken) for o in claims]
     adjusted = iter(holm([side[1] for side in sides if side]))
     found = []
     for side in sides:

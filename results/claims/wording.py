@@ -8,8 +8,7 @@ from results.claims.contrast import Correlation, Interaction, Level, Part, Rule,
 from results.claims.estimate import Estimate
 from results.claims.records import Verdict
 from results.ratio import Ratio
-from results.statistics import Spread
-from results.wording import interval
+from results.wording import interval, spread_notes
 
 Named = Callable[[str], str]  # what stands for a role
 
@@ -60,7 +59,9 @@ def outcome_text(verdict: Verdict, rule: Rule) -> str:
 
 
 def effect_text(found: Estimate) -> str:
-    """An effect with its interval and unit; percent that are subtracted are points."""
+    """An effect with its interval and unit; percent that are subtracted are points, and a level has no sign."""
+    if found.level:
+        return f"{interval(found.effect, found.unit)} {found.unit}"
     unit = {"percent": " points", "points": "", "": ""}.get(found.unit, f" {found.unit}")
     return interval(found.effect, found.unit or "share", signed=True) + unit
 
@@ -98,10 +99,4 @@ def notes_on(effects: Sequence[Effect]) -> list[str]:
 
 def mark_notes(estimates: Sequence[Estimate]) -> list[str]:
     """What the marks on intervals mean, of those that appear."""
-    spreads = {found.effect.spread for found in estimates}
-    found = []
-    if Spread.ITEMS in spreads:
-        found.append("† One seed: the interval covers the sampling of items; the spread over seeds is unknown.")
-    if Spread.SEEDS in spreads:
-        found.append("‡ The interval covers the spread over training seeds; the sampling of items is unknown.")
-    return found
+    return spread_notes({found.effect.spread for found in estimates})

@@ -17,6 +17,7 @@ NAMES = 14  # arms in one figure
 WINDOW = 5  # points of a moving mean
 
 Band = list[tuple[int, float, float, float]]  # step; least, mean and greatest loss
+_NOTHING: dict[str, Json] = {"low": None, "mean": None, "high": None}  # of a step at which the line is interrupted
 
 
 class Curve(NamedTuple):
@@ -57,7 +58,8 @@ def curve_figures(curves: Sequence[Curve]) -> list[Figure]:
 
 
 def _figure(objective: str, curves: Sequence[Curve]) -> Figure:
-    names = list(dict.fromkeys(curve.name for curve in curves))[:NAMES]
+    drawable = [curve for curve in curves if any(value is not None for _, value in curve.points)]
+    names = list(dict.fromkeys(curve.name for curve in drawable))[:NAMES]
     shown = [curve for curve in curves if curve.name in names]
     bands = [_band([curve for curve in shown if curve.name == name]) for name in names]
     values = sorted(value for band in bands for _, *three in band for value in three)
@@ -91,10 +93,13 @@ def _figure(objective: str, curves: Sequence[Curve]) -> Figure:
 def _layers(names: Sequence[str], bands: Sequence[Band], among: tuple[float, float]) -> list[dict[str, Json]]:
     """Bands, lines and names. What lies above `among` is cut."""
     data: list[Json] = [
-        {"arm": str(place), "step": step, "low": low, "mean": mean, "high": min(high, among[1])}
+        {
+            "arm": str(place),
+            "step": step,
+            **({"low": low, "mean": mean, "high": min(high, among[1])} if mean <= among[1] else _NOTHING),
+        }
         for place, band in enumerate(bands)
         for step, low, mean, high in band
-        if mean <= among[1]
     ]
     ends = {str(place): min(band[-1][2], among[1]) for place, band in enumerate(bands) if band}
     at = labels_at(ends, among, HEIGHT)

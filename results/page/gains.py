@@ -43,6 +43,7 @@ class MatrixCell:
     """The row's arm less the column's. `side` is by a p-value that is corrected over all pairs."""
 
     text: str
+    limits: str
     wins: str
     side: str
     title: str
@@ -105,9 +106,10 @@ def _cell(board: Leaderboard, pairs: Pairs, column: Column, name: str, other: st
     way = side(one, column, 1 - board.confidence, p_value)
     share = "" if wins is None else f"{wins:.0%}"
     higher = f"; scores higher on {share} of the items, ties half" if share else ""
-    mean = number(one.difference.mean, column.unit)
+    mean, _, limits = difference_text(one.difference, None, column.unit).partition(" ")
     return MatrixCell(
-        text=f"+{mean}" if one.difference.mean > 0 and mean.strip("0.,") else mean,
+        text=mean,
+        limits=limits,
         wins=share,
         side=way,
         title=f"{plain(name)} less {plain(other)}: {difference_text(one.difference, p_value, column.unit)}{higher}",

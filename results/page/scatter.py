@@ -113,5 +113,7 @@ def _by_kind(values: list[Json]) -> dict[str, Json]:
 def _kind(row: Row, board: Leaderboard) -> str:
     if row.name == board.baseline:
         return "baseline"
-    untrained = all(run.arm.settings.get("responses") == 0 for run in row.runs)
+    settings = [run.arm.settings for run in row.runs]
+    # A model from elsewhere was trained on no responses of the study either.
+    untrained = all(own.get("responses") == 0 and not own.get("external") for own in settings)
     return "base" if untrained and not row.check else "arm"

@@ -3,7 +3,7 @@
 What is put in place of what a page writes:
 - the profile `micro` (also where it is the default) is the file micro.yaml: the same names, a model that learns nothing
 - files and models that a page names are made before (my_loss.py by the page's own command); the endpoint is served here
-- a line with … says the shape of a command: SHAPES has one for each
+- a line with … says the shape of a command, and some want the public files: SHAPES has a command for each
 What cannot run here is in NOT_HERE, with the reason, which is checked.
 """
 
@@ -32,7 +32,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*bridgebench ")
+MODELS = sorted((REAL_DATA / "alpaca_eval" / "models").glob("*"))
 SHAPES = {
+    "bridgebench difficulty vicuna-7b=vicuna/annotations.json gemma-2b-it=gemma/annotations.json … --out table.json": (
+        f"bridgebench difficulty {' '.join(f'{one.name}={one}/annotations.json.gz' for one in MODELS)} --out table.json"
+    ),
+    # a table is for the official judge's annotations, which the small study's are not
+    "bridgebench evaluate --suite alpaca_eval --outputs model_outputs.json --annotations annotations.json "
+    "--difficulty table.json": (
+        f"bridgebench evaluate --suite alpaca_eval --outputs {REAL_DATA}/alpaca_eval/models/vicuna-7b/"
+        f"model_outputs.json.gz --annotations {REAL_DATA}/alpaca_eval/models/vicuna-7b/annotations.json.gz "
+        "--difficulty table.json"
+    ),
     "bridgebench store query 'SELECT …'": "bridgebench store query 'SELECT name FROM profiles'",
     "BRIDGEBENCH_REAL_DATA=… bridgebench reproduce real-rows": (
         f"BRIDGEBENCH_REAL_DATA={REAL_DATA} bridgebench plan real-rows"
@@ -55,8 +66,8 @@ NOT_HERE = (
         "no stored judgments of pairs are at hand",
         not list(REAL_DATA.glob("mt_bench/judged/*pair*")),
     ),
-    ("difficulty vicuna-7b=", "wants nine models' annotations", True),
-    ("--difficulty table.json", "wants the table of nine models' annotations", True),
+    ("difficulty vicuna-7b=", "wants the public annotations", not REAL_DATA.is_dir()),
+    ("--difficulty table.json", "wants the table of the public annotations", not REAL_DATA.is_dir()),
     ("gpt-4_single.jsonl", "wants the public benchmark files", not REAL_DATA.is_dir()),
     ("ifeval", "wants the public benchmark files", not REAL_DATA.is_dir()),
     ("reproduce real-rows", "wants the public benchmark files", not REAL_DATA.is_dir()),

@@ -120,12 +120,23 @@ def test_another_judge_is_another_metric_and_gaps_make_it_incomplete(covariates:
     score = length_controlled(rows, 805, covariates)
     assert (score.metric, score.n_scored, score.complete) == ("length_controlled_unofficial", 804, False)
     assert score.detail["departures"] == [
-        "the judge is 'local-judge'; the official one is weighted_alpaca_eval_gpt4_turbo"
+        "the judge is 'local-judge'; the official one is weighted_alpaca_eval_gpt4_turbo",
+        "1 of 805 instructions have no preference",
     ]
     assert score.value is not None
     assert length_controlled(rows[1:], 805, covariates).value is None
-    with pytest.raises(UserError, match="in another order: answer upstream's instructions in upstream's order"):
-        length_controlled(rows[::-1], 805, covariates)
+    other = length_controlled(rows[::-1], 805, covariates)
+    assert (other.value, other.complete) == (None, False)
+    said = other.detail["departures"]
+    assert isinstance(said, list)
+    assert str(said[-1]).endswith("and the answers are of other instructions or in another order")
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_a_row_that_is_missing_does_not_change_the_name(covariates: Path) -> None:
+    score = length_controlled(annotations("vicuna-7b")[1:], 805, covariates)
+    assert (score.metric, score.value, score.detail["official"]) == ("length_controlled_win_rate", None, False)
 
 
 ROWS = [
@@ -168,5 +179,5 @@ def test_what_is_no_file_or_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a CSV file"):
         length_controlled(ROWS, 3, tmp_path / "empty.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00,\x9d\n1")
-    with pytest.raises(UserError, match=r"binary\.csv: not a CSV file|columns .* are missing"):
+    with pytest.raises(UserError, match=r"binary\.csv: not UTF-8 text"):
         length_controlled(ROWS, 3, tmp_path / "binary.csv")

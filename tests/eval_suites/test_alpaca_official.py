@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eval_suites.alpaca import win_rate
 from eval_suites.alpaca_files import read_annotations
 from eval_suites.alpaca_official import departures, in_order
 from tests.real_data import REAL_DATA, needs_real_data
@@ -56,3 +57,12 @@ def test_the_order_of_rows_is_no_departure_but_is_seen() -> None:
     rows = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")[::-1]
     assert (departures(rows), in_order(rows)) == ([], False)
     assert departures(rows[1:]) == ["the 804 annotated instructions are not AlpacaEval's 805"]
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_a_mean_over_a_part_is_not_official() -> None:
+    first, *rest = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")
+    rate, _ = win_rate([{**first, "preference": None, "raw_completion": None}, *rest], 805)
+    assert rate.detail["departures"] == ["1 of 805 instructions have no preference"]
+    assert rate.detail["official"] is False

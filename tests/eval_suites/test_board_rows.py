@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from eval_suites.board_rows import Asked, group_averages, task_rows
+from eval_suites.board_rows import Aggregate, Asked, group_averages, task_rows
 from eval_suites.open_llm_model import Record, Said
 from results.rows import Item, Score
 
@@ -67,6 +67,41 @@ def test_a_groups_tasks_count_alike_at_every_depth() -> None:
     assert average.detail["members"] == {"law": "acc", "physics": "acc", "chemistry": "acc_norm"}
     assert (average.n_expected, average.n_scored) == (6, 6)
     assert group_averages("law", groups, scores) == []
+
+
+def test_a_group_is_averaged_as_its_own_file_says() -> None:
+    """As lm-eval's Group.aggregate, with the same standard error but for the degrees of freedom of pooling."""
+    tasks = {"law": {"acc": [1, 1, 1, 0], "acc_norm": [0, 0, 0, 0]}, "physics": {"acc": [0, 1], "acc_norm": [0, 0]}}
+    scores, _ = task_rows(asked(tasks), Record(), "lm-eval 0")
+    groups = {"all": ("law", "physics")}
+    (by_items,) = group_averages("all", groups, scores, Aggregate("acc"))
+    assert by_items.value == pytest.approx(400 / 6), "four of six items; tasks alike would be 62.5, acc_norm 0"
+    assert by_items.standard_error == pytest.approx(math.hypot(25.0 * 4, 50.0 * 2) / 6)
+    assert by_items.detail["members"] == {"law": "acc", "physics": "acc"}
+    assert by_items.detail["aggregate"] == "mean over tasks, by their items"
+    (alike,) = group_averages("all", groups, scores, Aggregate("acc", by_size=False))
+    assert (alike.value, alike.detail["aggregate"]) == (62.5, "mean over tasks")
+    assert alike.standard_error == pytest.approx(math.hypot(25.0, 50.0) / 2)
+    (none,) = group_averages("all", groups, scores, Aggregate("exact_match"))
+    assert (none.value, none.standard_error, none.detail["why"]) == (None, None, "law has no exact_match")
+
+
+def test_a_group_takes_the_filter_that_its_file_names() -> None:
+    found = asked({"bbh": {"exact_match": [1, 0]}}, filters=("strict-match", "get-answer"))
+    scores, _ = task_rows(found, Record(), "lm-eval 0")
+    (average,) = group_averages("g", {"g": ("bbh",)}, scores, Aggregate("exact_match", ("get-answer",)))
+    assert average.detail["members"] == {"bbh": "exact_match,get-answer"}
+
+
+def test_tasks_on_different_scales_have_no_mean() -> None:
+    tasks: dict[str, dict[str, list[Any]]] = {"sst2": {"acc": [1, 0]}, "cola": {"mcc": [0.6, 0.6]}}
+    scores, _ = task_rows(asked(tasks), Record(), "lm-eval 0")
+    (average,) = group_averages("glue", {"glue": ("sst2", "cola")}, scores)
+    assert (average.value, average.standard_error) == (None, None)
+    assert average.detail["why"] == "the tasks' metrics are on different scales: acc, mcc"
+    (alone,) = group_averages("g", {"g": ("cola",)}, scores)
+    assert alone.value == pytest.approx(0.6)
+    assert alone.detail["unit"] == "the metric's own"
 
 
 def test_items_that_are_not_there_leave_the_score_incomplete() -> None:

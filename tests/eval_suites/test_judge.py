@@ -169,9 +169,12 @@ def test_a_proxy_is_not_asked_for_a_judge_on_this_machine(tmp_path: Path, monkey
 
 def test_the_identity_is_all_that_can_change_an_answer() -> None:
     here = JudgeSpec(model="judge", base_url="http://here/v1", api_key_env="KEY", concurrency=2, timeout_seconds=1.0)
-    there = JudgeSpec(model="judge", base_url="http://there/v1", max_attempts=9, first_wait_seconds=3.0)
-    assert here.identity == there.identity
-    assert "here" not in here.identity.model_dump_json()
+    same = JudgeSpec(model="judge", base_url="https://here/v1/", max_attempts=9, first_wait_seconds=3.0)
+    assert here.identity == same.identity
+    assert here.identity != JudgeSpec(model="judge", base_url="http://there/v1").identity
+    assert JudgeSpec(model="judge", base_url="https://api.openai.com/v1").identity == JudgeSpec(model="judge").identity
+    with pytest.raises(ValidationError, match="address is what base_url says; leave it out"):
+        JudgeSpec(model="judge", base_url="http://here/v1", address="there/v1")
     for change in ({"model": "m"}, {"max_tokens": 2}, {"temperature": 0.5}, {"top_logprobs": None}):
         assert here.model_copy(update=change).identity != here.identity
 

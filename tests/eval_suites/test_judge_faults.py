@@ -268,3 +268,40 @@ def test_a_wait_is_what_the_server_asks_for_and_never_longer_than_allowed(tmp_pa
         assert judge._pause(0, 90.0) == 5.0
         assert judge._pause(60, 0.0) == 5.0
         assert 0.0005 <= judge._pause(0, 0.0) <= 0.001
+
+
+HELD_BACK: dict[str, Reply] = {
+    "too long": Reply(400, error("maximum context length is 8192 tokens", code="context_length_exceeded")),
+    "too long for vLLM": Reply(400, error("This model's maximum context length is 8192 tokens.")),
+    "held back": Reply(400, error("The response was filtered", code="content_filter")),
+}
+
+
+@pytest.mark.parametrize("fault", HELD_BACK.values(), ids=HELD_BACK)
+def test_a_no_to_one_question_is_its_answer_and_ends_nothing(tmp_path: Path, fault: Reply) -> None:
+    with judge_server(lambda request: fault if asked_of(request) in ("q0", "q3") else echo(request)) as server:
+        for _ in range(2):
+            with Judge(spec(server.url, version="judge-2026-01-01"), tmp_path / "a.db") as judge:
+                found = texts(judge.ask(ask_about(*QUESTIONS)))
+                assert (judge.tally.refusals, judge.counts.failures, len(judge.tally.reported)) == (2, 0, 1)
+        assert len(server.requests) == len(QUESTIONS), "it is not asked for again"
+    assert found == ["" if question in ("q0", "q3") else f"re: {question}" for question in QUESTIONS]
+
+
+def test_an_endpoint_that_filters_its_first_answers_is_asked_on(tmp_path: Path) -> None:
+    filtered = completion("")
+    filtered["choices"][0]["finish_reason"] = "content_filter"
+
+    def respond(request: Json) -> tuple[int, Json]:
+        return (200, filtered) if asked_of(request) != "q5" else echo(request)
+
+    with judge_server(respond) as server, Judge(spec(server.url), tmp_path / "a.db") as judge:
+        assert texts(judge.ask(ask_about(*QUESTIONS))) == [""] * 5 + ["re: q5"]
+
+
+def test_two_servers_that_call_a_model_by_one_name_are_two_judges(tmp_path: Path) -> None:
+    with judge_server(echo) as one, judge_server(lambda _: (200, completion("two", {"two": -0.1}))) as other:
+        for server, said in ((one, "re: q0"), (other, "two"), (one, "re: q0")):
+            with Judge(spec(server.url), tmp_path / "a.db") as judge:
+                assert texts(judge.ask(ask_about("q0"))) == [said]
+        assert (len(one.requests), len(other.requests)) == (1, 1)

@@ -9,15 +9,18 @@ from eval_suites import alpaca_official, mt_bench_official
 from eval_suites.alpaca import score_stored
 from eval_suites.alpaca_files import read_annotations
 from eval_suites.alpaca_judge import stock_prompt
-from eval_suites.judge_record import JudgeRecord, Reported, read_record, write_record
-from eval_suites.mt_bench_files import read_answers, read_questions
+from eval_suites.judge_record import JudgeRecord, Reported, judgments_digest, read_record, write_record
+from eval_suites.mt_bench_answers import TurnSampling
+from eval_suites.mt_bench_files import read_answers, read_questions, read_ratings
 from eval_suites.mt_bench_prompts import load_prompts
+from eval_suites.mt_bench_scores import score_ratings
 from eval_suites.mt_bench_verdicts import PARSER
 from results.digest import digest
 from results.errors import UserError
 from tests.real_data import REAL_DATA, needs_real_data
 
 MODEL = REAL_DATA / "alpaca_eval" / "models" / "vicuna-7b"
+DRAWN = "the answers are not drawn as upstream draws them"
 TURBO = alpaca_official.OFFICIAL.model
 
 
@@ -81,8 +84,31 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("changes", "said"), CHANGES.values(), ids=CHANGES)
 def test_each_part_of_the_official_judge_is_checked(changes: dict[str, Any], said: str) -> None:
     rows = [{**row, "annotator": TURBO} for row in read_annotations(MODEL / "annotations.json.gz")]
-    assert alpaca_official.departures(rows, record()) == []
-    assert said in alpaca_official.departures(rows, record(**changes))
+    own = judgments_digest(rows)
+    assert alpaca_official.departures(rows, record(judgments=own)) == []
+    assert said in alpaca_official.departures(rows, record(judgments=own, **changes))
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_a_record_makes_no_other_judgments_official() -> None:
+    rows = [{**row, "annotator": TURBO} for row in read_annotations(MODEL / "annotations.json.gz")]
+    own = record(judgments=judgments_digest(rows))
+    others = [{**row, "annotator": "gpt-4o-mini", "preference": 2.0} for row in rows]
+    found = alpaca_official.departures(others, own)
+    assert found[0] == "the judge's record is not of these judgments, or they were changed after it was written"
+    assert found[1].endswith("preferences are not what the completions beside them say")
+    assert "the judge's record is of judgments of mode 'single', and these are 'pairs'" in alpaca_official.departures(
+        rows, own.model_copy(update={"mode": "single"})
+    )
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_an_empty_reply_is_no_other_question() -> None:
+    first, *rest = read_annotations(MODEL / "annotations.json.gz")
+    empty = {**first, "preference": None, "raw_completion": {"text": "", "logprobs": {"content": []}}}
+    assert alpaca_official.replayed([empty, *rest])["otherwise"] == 0
 
 
 @needs_real_data
@@ -134,7 +160,15 @@ def test_each_part_of_mt_benchs_judge_is_checked() -> None:
         "references": mt_bench_official.references_digest(read_answers(folder / "reference_answer" / "gpt-4.jsonl")),
         "parser": {"verdicts": PARSER, "replies": 1},
     }
-    assert mt_bench_official.departures(questions, [], record(**official)) == []
+    ratings = read_ratings(folder / "judged" / "gpt-4_single.jsonl.gz")
+    official["judgments"] = judgments_digest([rating.model_dump(mode="json") for rating in ratings])
+    assert mt_bench_official.departures(questions, ratings, record(**official)) == []
+    others = [rating.model_copy(update={"judge": ("my-judge", "own-prompt")}) for rating in ratings]
+    assert mt_bench_official.departures(questions, others, record(**official)) == [
+        "the judge's record is not of these judgments, or they were changed after it was written",
+        "the judge is 'my-judge'; the official one is gpt-4",
+        "160 ratings are not of the official prompts",
+    ]
     changes: dict[str, tuple[Any, str]] = {
         "identity": (
             mt_bench_official.OFFICIAL.model_copy(update={"max_tokens": 1024}),
@@ -149,5 +183,18 @@ def test_each_part_of_mt_benchs_judge_is_checked() -> None:
         "parser": ({"verdicts": 0}, "ratings are not read by the official rules"),
     }
     for field, (change, said) in changes.items():
-        found = mt_bench_official.departures(questions, [], record(**{**official, field: change}))
+        found = mt_bench_official.departures(questions, ratings, record(**{**official, field: change}))
         assert found == [said], field
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_a_part_of_mt_benchs_turns_and_other_answers_are_not_official() -> None:
+    folder = REAL_DATA / "mt_bench"
+    questions = read_questions(folder / "question.jsonl")
+    ratings = read_ratings(folder / "judged" / "gpt-4_single.jsonl.gz")
+    (part, *_), _ = score_ratings(ratings[:5], questions)
+    assert part.detail["departures"] == ["155 of 160 turns have no rating"]
+    for sampling, said in ((None, []), (TurnSampling(), []), (TurnSampling(max_new_tokens=16), [DRAWN])):
+        (whole, *_), _ = score_ratings(ratings, questions, sampling=sampling)
+        assert (whole.detail["official"], whole.detail["departures"]) == (not said, said)

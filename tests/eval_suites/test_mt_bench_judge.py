@@ -26,8 +26,9 @@ def prompts(folder: Path, mode: Mode) -> Any:
 def asked(folder: Path, respond: Respond, mode: Mode, *arguments: Any, **changes: Any) -> tuple[list[Any], list[Json]]:
     """The rows of rate or compare with a judge that answers so, and the requests that it got."""
     with judge_server(respond) as server:
-        spec = {"model": "j", "base_url": server.url, "first_wait_seconds": 0.001, "max_attempts": 2, **changes}
-        with Judge(MtBenchJudge.model_validate(spec), folder / "answers.sqlite") as judge:
+        spec = MtBenchJudge.model_validate({"model": "j", "first_wait_seconds": 0.001, "max_attempts": 2, **changes})
+        # A copy has the same identity wherever the server is this time.
+        with Judge(spec.model_copy(update={"base_url": server.url}), folder / "answers.sqlite") as judge:
             function: Any = {"single": rate, "pairwise": compare}[mode]
             rows = function(QUESTIONS, *arguments, prompts(folder, mode), REFERENCES, judge)
     return rows, server.requests

@@ -114,10 +114,11 @@ def test_scores() -> None:
     scores, items = score_matches(ALL, QUESTIONS, "m", "b")
     items_by_score(scores, items)
     assert [(score.metric, score.value, score.n_scored, score.n_expected) for score in scores] == [
-        ("win_rate_adjusted", 75.0, 12, 12),
-        ("win_rate", 50.0, 12, 12),
-        ("loss_rate", 0.0, 12, 12),
+        ("win_rate_adjusted", 75.0, 6, 6),
+        ("win_rate", 50.0, 6, 6),
+        ("loss_rate", 0.0, 6, 6),
     ]
+    assert scores[0].standard_error == 0, "a question with its two turns is the unit, and every one is alike"
     assert [score.higher_is_better for score in scores] == [True, True, False]
     assert scores[0].detail["show_result"] == {"win": 6, "loss": 0, "tie": 6, "win_rate_adjusted": 0.75}
     assert scores[0].detail["consistent_percent"] == 100
@@ -134,8 +135,8 @@ def test_what_is_missing_twice_or_of_others() -> None:
         match(81, 1, "AB", models="nb"),
     ]
     (found, *_), items = score_matches(rows, QUESTIONS, "m", "b")
-    assert (found.n_scored, found.n_expected) == (10, 12)
-    assert {item.item: item.value for item in items if item.value is None} == {"81:1": None, "86:2": None}
+    assert (found.n_scored, found.n_expected) == (4, 6)
+    assert {item.item: item.value for item in items if item.value is None} == {"81": None, "86": None}
     assert [found.detail[name] for name in ("unreadable", "missing", "duplicates")] == [1, 1, 1]
     assert [found.detail[name] for name in ("other_questions", "other_models")] == [1, 1]
 

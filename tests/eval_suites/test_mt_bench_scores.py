@@ -13,7 +13,7 @@ from eval_suites.mt_bench_scores import Disagreement, replay, score_ratings, sho
 from eval_suites.mt_bench_statistics import answer_statistics
 from eval_suites.mt_bench_stored import score_stored
 from results.errors import UserError
-from results.outcomes import items_by_score
+from results.outcomes import items_by_score, recomputed
 from tests.eval_suites.mt_bench_rows import QUESTIONS, answer, answers, rating
 from tests.real_data import REAL_DATA, needs_real_data
 
@@ -44,21 +44,23 @@ def test_real_judgments_give_the_stored_score_of_every_row() -> None:
     scores, items = score_stored(MT_BENCH / "question.jsonl", MT_BENCH / "judged" / "gpt-4_single.jsonl.gz")
     items_by_score(scores, items)
     stored = {f"{row.question_id}:{row.turn}": row.score for row in ratings}
-    assert {item.item: item.value for item in items if item.metric == "average"} == stored
+    assert {item.item: item.value for item in items if item.metric in ("turn_1", "turn_2")} == stored
     by_name = {score.metric: score for score in scores}
     assert all(score.complete for score in scores)
     assert {name: score.n_expected for name, score in by_name.items()} == {
-        "average": 160,
+        "average": 80,
         "turn_1": 80,
         "turn_2": 80,
-        **dict.fromkeys(("writing", "roleplay", "reasoning", "math"), 20),
-        **dict.fromkeys(("coding", "extraction", "stem", "humanities"), 20),
+        **dict.fromkeys(("writing", "roleplay", "reasoning", "math"), 10),
+        **dict.fromkeys(("coding", "extraction", "stem", "humanities"), 10),
     }
     assert {name: by_name[name].value for name in ("average", "turn_1", "turn_2")} == upstream(ratings)
     assert by_name["average"].value == pytest.approx(2.7)
     categories = [score.value for score in scores[3:] if score.value is not None]
     assert sum(categories) / 8 == pytest.approx(2.7)
-    assert by_name["average"].detail | {"standard_error_by_question": None} == {
+    assert by_name["average"].standard_error == pytest.approx(0.240, abs=5e-4), "over turns it would be 0.200"
+    assert by_name["writing"].standard_error == pytest.approx(0.84, abs=5e-3), "over turns it would be 0.72"
+    assert by_name["average"].detail == {
         "unit": "points",
         "aggregate": "mean",
         "judge": "gpt-4",
@@ -69,7 +71,6 @@ def test_real_judgments_give_the_stored_score_of_every_row() -> None:
         **dict.fromkeys(("loosely_written", "other_prompts", "stored_minus_one"), 0),
         "disagreements": [],
         "show_result": {"average": 2.7, "turn_1": 3.1375, "turn_2": 2.2625},
-        "standard_error_by_question": None,
     }
 
 
@@ -81,7 +82,7 @@ def test_statistics_of_real_answers() -> None:
     scores, items = answer_statistics(read_answers(path), questions)
     items_by_score(scores, items)
     (length,) = scores  # upstream's files say nothing of tokens
-    assert (length.metric, length.n_scored, length.n_expected) == ("average_length", 160, 160)
+    assert (length.metric, length.n_scored, length.n_expected) == ("average_length", 80, 80)
     assert length.value == pytest.approx(1380.18125)
 
 
@@ -99,43 +100,57 @@ def average(ratings: list[Rating], model: str | None = None) -> Any:
 def test_all_there() -> None:
     scores, items = score_ratings(ALL, QUESTIONS)
     assert [(score.metric, score.value, score.n_expected) for score in scores] == [
-        ("average", 6.5, 12),
+        ("average", 6.5, 6),
         ("turn_1", 6.0, 6),
         ("turn_2", 7.0, 6),
-        ("writing", 6.5, 4),
-        ("math", 6.5, 4),
-        ("stem", 6.5, 4),
+        ("writing", 6.5, 2),
+        ("math", 6.5, 2),
+        ("stem", 6.5, 2),
     ]
     assert Counter(item.metric for item in items) == {score.metric: score.n_expected for score in scores}
-    assert [item.item for item in items[:3]] == ["81:1", "81:2", "82:1"]
-    assert items[2].detail == {"category": "math", "turn": 1, "outcome": "scored"}
-    assert scores[0].detail["standard_error_by_question"] == 0, "every question's turns have one mean"
-    assert scores[0].standard_error == pytest.approx(0.1507556)
+    assert [item.item for item in (*items[:2], items[6])] == ["81", "82", "81:1"]
+    assert items[1].detail == {"category": "math", "turns": [6.0, 7.0], "outcome": ["scored", "scored"]}
+    assert items[6].detail == {"category": "writing", "turn": 1, "outcome": "scored"}
+    assert scores[0].standard_error == 0, "every question's turns have one mean"
+
+
+def test_a_question_with_its_two_turns_is_the_unit_of_what_is_over_both() -> None:
+    """Turns that agree count once: as independent ones they would make the errors smaller by the square root of 2."""
+    grades = {question.question_id: 2 + place for place, question in enumerate(QUESTIONS)}
+    rows = [rating(i, turn, f"[[{grade}]]") for i, grade in grades.items() for turn in (1, 2)]
+    scores, items = score_ratings(rows, QUESTIONS)
+    found = {score.metric: score for score in scores}
+    assert found["average"].value == found["turn_1"].value == 4.5
+    assert found["average"].standard_error == found["turn_1"].standard_error == pytest.approx(0.7637626)
+    of_average = {item.item: item.value for item in items if item.metric == "average"}
+    assert of_average == {str(i): float(grade) for i, grade in grades.items()}
+    stored = recomputed(found["average"], {name: value for name, value in of_average.items() if value is not None})
+    assert stored == found["average"], "and so the store and its comparisons count them"
 
 
 def test_what_cannot_be_read_or_is_off_the_scale_makes_it_incomplete() -> None:
     rows = [rating(81, 1, "no idea"), rating(81, 2, "[[11]]"), rating(82, 1, "[[0]]"), *ALL[3:-1]]
     found = average(rows)
-    assert (found.n_scored, found.n_expected, found.complete) == (8, 12, False)
+    assert (found.n_scored, found.n_expected, found.complete) == (3, 6, False)
     assert {name: found.detail[name] for name in ("unreadable", "off_scale", "missing")} == {
         "unreadable": 1,
         "off_scale": 2,
         "missing": 1,
     }
-    assert found.value == pytest.approx(sum(row.score for row in ALL[3:-1]) / 8)
+    assert found.value == 6.5, "of the three questions that have both turns"
     assert found.detail["show_result"]["average"] == upstream(rows)["average"] != found.value
 
 
 def test_of_duplicates_the_first_counts() -> None:
     found = average([*ALL, rating(81, 1, "[[1]]"), rating(81, 1, "[[2]]")])
-    assert (found.value, found.n_scored, found.detail["duplicates"]) == (6.5, 12, 2)
+    assert (found.value, found.n_scored, found.detail["duplicates"]) == (6.5, 6, 2)
     assert found.detail["show_result"]["average"] == pytest.approx((12 * 6.5 + 3) / 14)
 
 
 def test_surplus_rows_are_counted() -> None:
     rows = [*ALL, rating(999, 1, "[[1]]"), rating(81, 1, "[[1]]", model="other"), rating(81, 2, model="other")]
     found = average(rows, "m")
-    assert (found.value, found.n_scored) == (6.5, 12)
+    assert (found.value, found.n_scored) == (6.5, 6)
     assert (found.detail["other_questions"], found.detail["other_models"], found.detail["duplicates"]) == (1, 2, 0)
     with pytest.raises(UserError, match=r"of 2 models \(m, other\): name the one that is meant"):
         average(rows)
@@ -186,12 +201,14 @@ rows_of_any_kind = st.lists(
 def test_show_result_is_upstreams_and_every_row_is_accounted_for(rows: list[Rating]) -> None:
     for name, value in upstream(rows).items():
         assert show_result(rows)[name] == (None if value is None else pytest.approx(value))
-    found = average(rows)
-    detail = found.detail
+    scores, items = score_ratings(rows, QUESTIONS)
+    items_by_score(scores, items)
+    found, detail = scores[0], average(rows).detail
+    turns = scores[1].n_scored + scores[2].n_scored
     assert len(rows) == (
-        found.n_scored + detail["unreadable"] + detail["off_scale"] + detail["duplicates"] + detail["other_questions"]
+        turns + detail["unreadable"] + detail["off_scale"] + detail["duplicates"] + detail["other_questions"]
     )
-    assert found.n_expected == 12 == found.n_scored + detail["unreadable"] + detail["off_scale"] + detail["missing"]
+    assert 2 * found.n_expected == 12 == turns + detail["unreadable"] + detail["off_scale"] + detail["missing"]
 
 
 def test_statistics_of_own_answers() -> None:
@@ -204,8 +221,8 @@ def test_statistics_of_own_answers() -> None:
     items_by_score(scores, items)
     (length,) = scores
     assert (length.n_scored, length.n_expected, length.detail["unanswered"], length.detail["shortened"]) == (
-        9,
-        12,
+        4,
+        6,
         3,
         1,
     )
@@ -213,9 +230,7 @@ def test_statistics_of_own_answers() -> None:
     scores, items = answer_statistics({82: mine[82]}, QUESTIONS[1:2])
     items_by_score(scores, items)
     assert {score.metric: (score.value, score.n_scored) for score in scores} == {
-        "average_length": (4.0, 1),
-        "termination_rate": (100.0, 1),
-        "average_tokens": (3.0, 1),
+        **dict.fromkeys(("average_length", "termination_rate", "average_tokens"), (None, 0)),
     }
 
 

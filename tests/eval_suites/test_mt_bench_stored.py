@@ -52,9 +52,9 @@ def test_pairs_are_told_by_their_rows(tmp_path: Path, questions: Path, named: di
 
 
 def test_a_model_that_met_several_is_scored_against_the_one_that_is_named(tmp_path: Path, questions: Path) -> None:
-    file = pairs(tmp_path, "mb", match(81, 1, "BA", "mn"), match(81, 1, "CC", "nb"))
+    file = pairs(tmp_path, "mb", match(81, 1, "BA", "mn"), match(81, 2, "BA", "mn"), match(81, 1, "CC", "nb"))
     (found, *_), _ = score_stored(questions, file, "m", baseline="n")
-    assert (found.value, found.n_scored, found.n_expected) == (0.0, 1, 12)
+    assert (found.value, found.n_scored, found.n_expected) == (0.0, 1, 6)
     with pytest.raises(UserError, match="'m' named, and 2 pairs of models fit: name model and baseline"):
         score_stored(questions, file, "m")
     with pytest.raises(UserError, match="nobody named, and 3 pairs of models fit"):
@@ -67,6 +67,7 @@ def test_single_answers_with_the_answers_themselves(tmp_path: Path, questions: P
     by_name = {score.metric: score for score in scores}
     assert (by_name["average"].value, by_name["average_length"].value) == (7.0, 4.0)
     assert by_name["average"].detail["mean_characters"] == 4.0
+    assert {score.detail["shortened"] for score in scores} == {0}, "it stands beside every score"
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, questions: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from eval_suites.board_rows import Aggregate
 from eval_suites.huggingface import HuggingFaceEngine
 from eval_suites.open_llm import evaluate_boards
-from eval_suites.open_llm_tasks import hub_sets, load_tasks
+from eval_suites.open_llm_tasks import Folder, hub_sets, load_tasks
 from harness.kinds.boards import BoardsSpec
 from harness.plan import ProfilePlanner
 from harness.profile import load_profile
@@ -116,6 +117,33 @@ def test_the_sets_of_the_boards_are_found_in_lm_evals_files() -> None:
 def test_a_board_whose_sets_nobody_knows_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^suites.boards.groups: openai/gsm8k: neither a folder nor known to the hub"):
         planned(Boards(groups=("gsm8k",)))
+
+
+@pytest.mark.slow
+def test_a_task_of_ones_own_under_the_name_of_a_board_is_refused(tasks: Path, tmp_path: Path) -> None:
+    """Else the official one would be asked in its place, without a word."""
+    (tasks / "own.yaml").write_text(TASK.replace("far_away", "gsm8k"))
+    said = r"tasks has a task 'gsm8k', which is the official board's name: give it another name"
+    for data in (None, str(tmp_path)):
+        with pytest.raises(UserError, match=rf"^suites.boards.groups: .*{said}"):
+            planned(Boards(groups=("far_away", "gsm8k"), tasks=str(tasks), data=data))
+    with pytest.raises(UserError, match=said):
+        load_tasks(("gsm8k",), Folder.read(tasks, "tasks"), None)
+
+
+@pytest.mark.slow
+def test_how_lm_evals_groups_are_averaged_is_read_from_their_files(tasks: Path) -> None:
+    (tasks / "group.yaml").write_text(
+        "group: near\ntask: [one]\naggregate_metric_list:\n"
+        "  - {metric: brier, weight_by_size: true}\n  - {metric: acc, filter_list: none, weight_by_size: false}\n"
+    )
+    (tasks / "items.jsonl").write_text(json.dumps({"question": "w1", "choices": ["w1", "w2"], "answer": 0}) + "\n")
+    (tasks / "one.yaml").write_text(
+        TASK.replace("far_away", "one").replace("nobody/some-rows", "json")
+        + f"dataset_kwargs: {{data_files: {{test: {tasks}/items.jsonl}}}}\n"
+    )
+    loaded = load_tasks(("near",), Folder.read(tasks, "tasks"), None)
+    assert loaded.aggregates == {"near": Aggregate("acc", ("none",), by_size=False)}
 
 
 @pytest.mark.slow

@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from harness.comparing import compare_arms
+from results.leaderboard import leaderboard
 from results.store import Store
 from tests.eval_suites.judge_server import completion, judge_server
 from tests.harness.studies import BRIDGEBENCH, TINY, Command, write_profile
-from tests.results.study import arm, mean_score, record
+from tests.results.study import arm, mean_score, record, stating
 
 KEY = "BRIDGEBENCH_TEST_KEY"
 
@@ -41,7 +44,7 @@ def test_doctor_says_what_a_profile_lacks(tmp_path: Path, bridgebench: Command) 
     assert bridgebench("doctor", "nobody").code == 2
 
 
-def test_a_judge_is_listed_checked_and_asked_once(
+def test_a_judge_is_listed_checked_and_asked(
     tmp_path: Path, bridgebench: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(KEY, "sk-secret")
@@ -58,9 +61,11 @@ def test_a_judge_is_listed_checked_and_asked_once(
         assert asked.code == 0
         assert "answered 'm'" in asked.out
         assert len(server.requests) == 1
+        assert bridgebench("judge", "check", profile, "--ask").code == 0
+        assert len(server.requests) == 2, "it is asked, not looked up"
         assert server.authorization == {"Bearer sk-secret"}
         [paid] = json.loads(bridgebench("judge", "spent", "--json").out)
-        assert paid["replies"] == 1
+        assert paid["replies"] == 2
     gone = bridgebench("judge", "check", profile)
     assert gone.code == 2
     assert "cannot be reached (" in gone.error
@@ -97,6 +102,37 @@ def test_two_arms_are_compared_in_every_column(tmp_path: Path, bridgebench: Comm
     wrong = bridgebench("compare", "dpo", "kto", "--profile", "small")
     assert (wrong.code, wrong.error) == (2, "bridgebench: small has no arm 'kto'; it has: dpo, sft\n")
     assert bridgebench("compare", "sft", "sft", "--profile", "small").code == 2
+
+
+def test_a_comparison_is_the_leaderboards_and_says_what_it_does_not_correct(
+    tmp_path: Path, bridgebench: Command
+) -> None:
+    generator, budget = Random(1), {"sft": "short", "dpo": "short", "kto": "short", "una": "short", "uft": "long"}
+    with Store.open(tmp_path / "home" / "store.sqlite") as store:
+        for name, comparison in budget.items():
+            for seed in range(3):
+                one = arm(name, seed, comparisons=[comparison], responses=100)
+                shift = generator.gauss(0, 8)
+                record(store, one, *mean_score([generator.gauss(50 + shift, 5) for _ in range(30)], unit="points"))
+                lengths = [generator.gauss(300, 9) for _ in range(30)]
+                record(store, one, *mean_score(lengths, metric="length", unit="characters"))
+        store.record_profile(stating(main="quiz/accuracy", baseline="sft"))
+        rows = {row.name: row.difference for row in leaderboard(store, "small").rows if row.difference}
+        assert set(rows) == {"dpo", "kto", "una"}
+        for name, shown in rows.items():
+            pairs = {pair.column: pair for pair in compare_arms(store, "small", name, "sft")}
+            compared = pairs["quiz/accuracy"].compared
+            assert compared is not None and pairs["quiz/length"].higher_is_better is None
+            for field in ("mean", "low", "high", "p_value", "degrees_of_freedom"):
+                assert getattr(compared.difference, field) == pytest.approx(getattr(shown, field)), (name, field)
+    said = bridgebench("compare", "uft", "sft", "--profile", "small").out
+    assert "uft and sft were not trained under one budget" in said
+    assert "not corrected for there being 2" in said
+    assert "budget" not in bridgebench("compare", "dpo", "sft", "--profile", "small").out
+    assert {
+        one["column"]: one["higher_is_better"]
+        for one in json.loads(bridgebench("compare", "dpo", "sft", "--profile", "small", "--json").out)
+    } == {"quiz/accuracy": True, "quiz/length": None}
 
 
 @pytest.mark.parametrize(

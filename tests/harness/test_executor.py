@@ -3,14 +3,16 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from eval_suites.engines import EngineSpec
+from eval_suites.judge import JudgeSpec
 from harness.board import Board
 from harness.engines import shared_engine
-from harness.executor import check_resources, run_here, run_on_ray, wanted
-from harness.stage import Produced, Stage, StageKind
+from harness.executor import _place, check_resources, run_here, run_on_ray, wanted
+from harness.stage import Produced, Runtime, Stage, StageKind
 from results.errors import UserError
 from tests.eval_suites.tiny import needs_vllm
 from tests.harness.toys import (
@@ -69,6 +71,19 @@ def test_what_one_of_several_processes_raises_is_the_reason(tmp_path: Path) -> N
     run_here(ran, runtime)
     assert ran[stage].status == "failed"
     assert ran[stage].reason == "ValueError: no luck"
+
+
+def test_what_asks_an_endpoint_runs_where_its_answers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of answers is for the processes of one machine; what asks nobody may go to any."""
+    import ray
+
+    node = "ab" * 28
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: node))
+    made = board(tmp_path, asks := written("asks"))
+    judge = JudgeSpec(model="m", base_url="http://127.0.0.1:9/v1")
+    strategy = _place(made.job(made[asks], Runtime(judge=judge)))["scheduling_strategy"]
+    assert (strategy.node_id, strategy.soft) == (node, True)
+    assert _place(made.job(made[asks], Runtime())) == {}
 
 
 @pytest.mark.slow

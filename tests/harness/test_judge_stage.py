@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from eval_suites.alpaca_files import read_outputs
+from eval_suites.alpaca_files import read_annotations, read_outputs
 from eval_suites.judge import JudgeSpec
+from eval_suites.judge_record import judgments_digest
 from eval_suites.judge_reply import REPLY_PARSER
 from eval_suites.spending import Cap
 from harness.board import Board
@@ -190,13 +191,22 @@ def test_a_judgment_says_who_gave_it_to_what_and_when(tmp_path: Path) -> None:
         perform(tmp_path, reached(server, tmp_path, judge), judge)
     record = json.loads((tmp_path / "out" / "judge.json").read_text())
     parser = record.pop("parser")
+    kept = read_annotations(tmp_path / "out" / "annotations.json")
+    assert record.pop("judgments") == judgments_digest(kept) != judgments_digest(kept[1:])
     assert re.fullmatch(r"alpaca-eval [\d.]+", parser["library"])
     assert (parser["replies"], parser["rules"]["fn_completion_parser"]) == (REPLY_PARSER, "logprob_parser")
     ((name, prompt),) = record.pop("prompts").items()
     assert name == "alpaca_eval_clf.txt"
     assert re.fullmatch("[0-9a-f]{64}", prompt)
     assert record == {
-        "identity": {"model": "judge", "version": None, "max_tokens": 1, "temperature": 0.5, "top_logprobs": 5},
+        "identity": {
+            "model": "judge",
+            "version": None,
+            "address": None,
+            "max_tokens": 1,
+            "temperature": 0.5,
+            "top_logprobs": 5,
+        },
         "reported": [{"model": "judge-2026-01-01", "fingerprint": None, "answers": 6}],
         "mode": "pairs",
         "references": None,

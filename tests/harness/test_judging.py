@@ -13,7 +13,7 @@ from eval_suites.judge import JudgeSpec
 from eval_suites.judge_reply import REPLY_PARSER, read_reply
 from eval_suites.spending import Cap, Payment
 from harness.home import Home
-from harness.judging import Judging
+from harness.judging import Judging, judge_for
 from harness.kinds import JUDGE
 from harness.kinds.judge import JudgeStageSpec
 from harness.microworld.build import build_world
@@ -151,7 +151,7 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> N
     [
         ("concurrency: 7, timeout_seconds: 5, max_attempts: 2", True),
         ("first_wait_seconds: 9, longest_wait_seconds: 90, api_key_env: SOME_KEY", True),
-        ("ask_again: true", True),
+        ("ask_again: true", False),
         ("temperature: 0.5", False),
         ("version: microworld-judge-1", False),
         ("max_tokens: 2", False),
@@ -164,15 +164,37 @@ def test_how_a_judge_is_reached_is_no_identity_and_what_is_asked_is(tmp_path: Pa
     assert (before.id == after.id) == same
 
 
-def test_where_a_judge_is_served_is_no_identity_and_who_it_is_is(tmp_path: Path) -> None:
+def test_who_a_judge_is_and_where_it_is_served_are_its_identity(tmp_path: Path) -> None:
     here, there, other = (
         judge_stage(tmp_path, (JUDGE_LINE, f"judge: {{model: {model}, base_url: http://{host}/v1}}"))
         for model, host in (("judge", "here"), ("judge", "there"), ("other", "here"))
     )
-    assert here.id == there.id != other.id
+    assert len({here.id, there.id, other.id}) == 3, "two servers may call different models by one name"
     assert here.spec_json == {
-        "judge": {"model": "judge", "version": None, "max_tokens": 1, "temperature": 1.0, "top_logprobs": 5},
+        "judge": {
+            "model": "judge",
+            "version": None,
+            "address": "here/v1",
+            "max_tokens": 1,
+            "temperature": 1.0,
+            "top_logprobs": 5,
+        },
         "rubric": None,
+        "ask_again": False,
         "replies": REPLY_PARSER,
         "both_orders": False,
     }
+
+
+def test_the_address_in_the_environment_is_a_judges_and_never_the_local_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = (JUDGE_LINE, "judge: {model: gpt-4o, api_key_env: SOME_KEY}")
+    before = [judge_stage(tmp_path, public), judge_stage(tmp_path)]
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:sk-SECRET@proxy/v1")
+    after = [judge_stage(tmp_path, public), judge_stage(tmp_path)]
+    assert [one.id == other.id for one, other in zip(before, after, strict=True)] == [False, True]
+    assert "SECRET" not in json.dumps(after[0].spec_json)
+    found = judge_for(after[0], [PUBLIC])
+    assert found is not None
+    assert (found.address, found.base_url) == ("proxy/v1", None)

@@ -85,12 +85,25 @@ def test_the_template_is_a_profile_that_adds_its_method(tmp_path: Path) -> None:
     assert study.profile == load_profile(yaml), "run and reproduce read one study"
     assert last(study.profile, "my-loss").objective == "my-loss"
     assert [each.name for each in registered_by(find_objective("my-loss").function.__module__)] == ["my-loss"]
+    assert study.file == yaml, "a fault in how it is trained is a fault of this file"
     elsewhere = study_with(str(code), str(write_profile(tmp_path, ("name: tiny", "name: other"))), Wanted())
     assert (elsewhere.profile.name, elsewhere.method) == ("other+my-loss", "my-loss")
     for path in (code, yaml):
         with pytest.raises(UserError, match="is there already"):
             new_objective("my_loss", load_profile(TINY), str(TINY), tmp_path)
         path.unlink(missing_ok=True)
+
+
+def test_a_new_profile_says_how_an_objective_of_pairs_is_trained(tmp_path: Path) -> None:
+    _, yaml = new_objective("my_pairs", load_profile(TINY), str(TINY), tmp_path)
+    lines = yaml.read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if "objective of pairs" in line)
+    lines[begin - 1 : begin + 3] = [line.replace("# - ", "- ", 1) for line in lines[begin : begin + 3]]
+    yaml.write_text("\n".join(lines).replace("my_pairs.py", "dpo"))
+    profile = load_profile(yaml)
+    assert profile.steps("my-pairs") == tuple(
+        step.model_copy(update={"settings": {}}) for step in load_profile(TINY).steps("sft+dpo")
+    )
 
 
 @pytest.mark.parametrize(("text", "name"), [("my_loss", "my-loss"), ("SimPO v2", "simpo-v2"), ("__", "method")])

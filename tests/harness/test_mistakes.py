@@ -47,6 +47,15 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         [("{objective: sft,", "{objectiv: sft,")],
         "methods.sft.steps.0.objectiv: no such key; objective is missing",
     ),
+    "misspelt setting": (
+        [
+            (
+                "data: preferences, budget: short, learning_rate: 1.0e-3",
+                "data: preferences, budget: short, learning_rate: 1.0e-3, settings: {betta: 1}",
+            )
+        ],
+        "methods.sft+dpo.steps.1.settings.betta: no such key; there are beta, divergence, alpha",
+    ),
     "key of the world": ([("documents:", "document:")], "world.document: no such key"),
     "missing key": ([(", learning_rate: 1.0e-3}]}", "}]}")], "methods.sft.steps.0.learning_rate: is missing"),
     "no number": (
@@ -151,7 +160,7 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     ),
     "unknown setting": (
         [("objective: dft,", "objective: dft, settings: {beta: 0.1},")],
-        "methods.dft.steps.0.settings.beta: no such key",
+        "methods.dft.steps.0.settings.beta: no such key; there are weight",
     ),
     "unknown dataset": (
         [("objective: dft, data: demonstrations", "objective: dft, data: demos")],

@@ -110,8 +110,10 @@ def test_the_local_judge_gets_the_worlds_rubric() -> None:
 
 def test_how_a_judge_is_reached_is_no_part_of_a_stage() -> None:
     one, _ = planned(FILES)
-    other, _ = planned({**FILES, "judge": {"model": "gpt-4", "base_url": "http://127.0.0.1:1/v1", "concurrency": 2}})
+    other, _ = planned({**FILES, "judge": {"model": "gpt-4", "concurrency": 2, "timeout_seconds": 5}})
     assert one.id == other.id
+    there, _ = planned({**FILES, "judge": {"model": "gpt-4", "base_url": "http://127.0.0.1:1/v1"}})
+    assert one.id != there.id, "another server may call another model so"
     another, _ = planned({**FILES, "judge": {"model": "gpt-4o"}})
     assert one.id != another.id
 

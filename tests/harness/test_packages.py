@@ -1,8 +1,10 @@
-"""Another package, installed as pip leaves one, offers a suite, a judge, a dataset's adapter and an objective."""
+"""What another package offers: a suite, a judge, an adapter, an objective; installed by pip, or as pip leaves one."""
 
 import json
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,24 @@ def install(packages: Path, points: str = POINTS, code: str = CODE) -> None:
     (about / "entry_points.txt").write_text(points)
 
 
+def install_by_pip(packages: Path, source: Path) -> None:
+    """Builds the package from its source and installs it into the folder, without a network."""
+    source.mkdir()
+    (source / "their_package.py").write_text(CODE, encoding="utf-8")
+    points = POINTS.replace("[bridgebench.", "[project.entry-points.'bridgebench.").replace("]\n", "']\n")
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "theirs"\nversion = "1.0"\n'
+        + re.sub(r" = (\S+)$", r' = "\1"', points, flags=re.MULTILINE)
+        + '[tool.setuptools]\npy-modules = ["their_package"]\n',
+        encoding="utf-8",
+    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
+    how = ["--no-build-isolation", "--no-deps", "--target", str(packages), str(source)]
+    done = subprocess.run([*pip, *how], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def bridgebench(packages: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(packages), "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run([str(BRIDGEBENCH), *arguments], capture_output=True, text=True, check=False, env=environment)
@@ -150,15 +170,18 @@ def test_a_package_that_offers_something_else_is_named_in_one_line(
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("where", [("--here",), ()], ids=["here", "on Ray"])
 def test_a_study_of_a_packages_parts_runs(tmp_path: Path, where: tuple[str, ...]) -> None:
-    install(tmp_path)
+    packages = tmp_path / "packages"
+    install_by_pip(packages, tmp_path / "source")
+    listed = json.loads(bridgebench(packages, "objectives", "--json").stdout)
+    assert "theirs" in {each["name"] for each in listed}
     seen = [{"q": f"say {row}", "a": f"{row}"} for row in range(8)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in seen))
     profile = tmp_path / "one.yaml"
     profile.write_text(STUDY.format(folder=tmp_path))
     home = ("--home", str(tmp_path / "home"))
-    done = bridgebench(tmp_path, "reproduce", str(profile), *home, *where)
+    done = bridgebench(packages, "reproduce", str(profile), *home, *where)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = bridgebench(tmp_path, "leaderboard", "one", *home, "--json")
+    table = bridgebench(packages, "leaderboard", "one", *home, "--json")
     rows = [row for row in json.loads(table.stdout) if row["suite"] == "size"]
     assert {(row["arm"], row["metric"], row["unit"], float(row["mean"])) for row in rows} == {
         (arm, "count", "pieces", 11.0) for arm in ("base", "theirs")

@@ -106,12 +106,68 @@ def test_the_table_shows_the_last_run_and_nothing_of_those_before(tmp_path: Path
 
 
 @pytest.mark.usefixtures("toy_training")
-def test_a_run_that_has_only_begun_shows_no_numbers_of_the_one_before(tmp_path: Path, store: Store) -> None:
+def test_a_run_takes_an_arms_numbers_from_the_one_before_only_for_its_own(tmp_path: Path, store: Store) -> None:
     run(edited_study(tmp_path / "data", "10"), tmp_path, store)
+    before = everything(store)
     plan = edited_study(tmp_path / "data", "90")
-    Recorder(plan, board(tmp_path, *plan.stages), store)
-    assert shown(plan, store)["sft"] == ("planned", None, [None], None)
-    assert shown(plan, store)["still"][1] == 70.0
+    model = plan.arms[0].model
+    for done in ((), (model, *model.parents)):  # a run that has only begun; one that is stopped after the training
+        run_here(board(tmp_path, *done), runtime)
+        recorder = Recorder(plan, board(tmp_path, *plan.stages), store)
+        recorder.record()
+        assert everything(store)["scores"] == before["scores"]
+        recorder.finish()
+        held = everything(store)
+        assert {**held, "profile": None} == {**before, "profile": None}
+        assert shown(plan, store) == {"sft": ("", 10.0, [10.0], 10), "still": ("", 70.0, [70.0], 70)}
+    run(plan, tmp_path, store)
+    assert shown(plan, store)["sft"] == ("", 90.0, [90.0], 90)
+
+
+@pytest.mark.usefixtures("toy_training")
+def test_a_run_of_another_home_that_begins_or_is_stopped_takes_nothing(tmp_path: Path, store: Store) -> None:
+    plan = edited_study(tmp_path / "data", "10")
+    run(plan, tmp_path, store)
+    before = everything(store)
+    for home in ("empty", "begun"):
+        if home == "begun":
+            run_here(board(tmp_path / home, plan.arms[0].model, *plan.arms[0].model.parents), runtime)
+        recorder = Recorder(plan, board(tmp_path / home, *plan.stages), store)
+        assert everything(store)["scores"] == before["scores"]
+        recorder.finish()
+        assert {**everything(store), "profile": None} == {**before, "profile": None}
+
+
+@pytest.mark.usefixtures("toy_training")
+def test_of_two_runs_at_once_the_one_that_is_stopped_takes_nothing_from_the_other(tmp_path: Path, store: Store) -> None:
+    plan = edited_study(tmp_path / "data", "10")
+    first, second = (board(tmp_path, *plan.stages) for _ in range(2))
+    recorders = Recorder(plan, first, store), Recorder(plan, second, store)
+    run_here(first, runtime, recorders[0].record)
+    expected = {"sft": ("", 10.0, [10.0], 10), "still": ("", 70.0, [70.0], 70)}
+    assert shown(plan, store) == expected
+    for recorder in reversed(recorders):
+        recorder.finish()
+        assert shown(plan, store) == expected
+
+
+@pytest.mark.usefixtures("toy_training")
+def test_a_run_records_again_what_another_replaced_before_its_arm_had_ended(tmp_path: Path, store: Store) -> None:
+    plan = edited_study(tmp_path / "data", "10")
+    ran = board(tmp_path, *plan.stages)
+    recorder = Recorder(plan, ran, store)
+    run_here(board(tmp_path, plan.arms[0].model, *plan.arms[0].model.parents), runtime)
+    ran.refresh()
+    recorder.record()
+    other = edited_study(tmp_path / "data", "90")
+    run_here(board(tmp_path, other.arms[0].model, *other.arms[0].model.parents), runtime)
+    Recorder(other, board(tmp_path, *other.stages), store).finish()  # stopped after its training
+    (tmp_path / "data").write_text("10")
+    run_here(ran, runtime, recorder.record)
+    recorder.finish()
+    assert shown(plan, store)["sft"] == ("", 10.0, [10.0], 10)
+    own = [one.score.value for one in store.scores(profile_digest(plan.profile)) if one.arm.name == "sft"]
+    assert own == [10.0, 10.0], "the score of its training too"
 
 
 @pytest.mark.usefixtures("toy_training")

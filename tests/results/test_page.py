@@ -194,8 +194,12 @@ def test_the_matrix_says_the_same_from_both_sides(whole: tuple[Leaderboard, Behi
         if cell is not None and mirrored is not None:
             assert mirrored.side == opposite[cell.side]
             assert float(mirrored.text) == -float(cell.text)
+            low, high = map(float, re.findall(r"-?[\d.]+", cell.limits))
+            assert low < float(cell.text) < high
             assert behind.pairs.wins[a, b] + behind.pairs.wins[b, a] == pytest.approx(1)
-    assert cells["dft", "sft"] is not None and cells["dft", "sft"].side == "better"
+    one = cells["dft", "sft"]
+    assert one is not None and one.side == "better"
+    assert f"<small>{one.limits}</small>" in page(board, behind), "for all to read, not for a pointer alone"
 
 
 def test_too_many_arms_are_not_all_compared_and_the_page_says_so(tmp_path: Path) -> None:

@@ -197,6 +197,11 @@ def test_a_phone_shows_all_without_scrolling_sideways(shown: "Chrome", scheme: s
           (e) => e.checkVisibility() && !inScroller(e) && e.getBoundingClientRect().right > innerWidth + 1).length"""
     assert shown.execute_script(outside) == 0
     assert find(shown, "#board thead button").is_displayed()
+    heights = [one.rect["height"] for one in shown.find_elements("css selector", "summary") if one.is_displayed()]
+    assert heights and min(heights) >= 24, "a finger's target, after WCAG 2.5.8"
+    tree = shown.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    said = {node["name"]["value"] for node in tree if node["role"]["value"] == "columnheader" and not node["ignored"]}
+    assert {"detectable", "so it is", "verdict"} <= said
 
 
 def test_the_page_prints(shown: "Chrome") -> None:

@@ -18,7 +18,7 @@ from results.page.rates import Rated, RateGroup, objectives, rate_groups
 from results.page.vega import axis, domain, drawn, spread
 from results.store import Store
 from tests.results.page_study import CHANCES, RATES, SPEC, fill_page
-from tests.results.study import PROFILE
+from tests.results.study import PROFILE, arm
 from tests.results.test_tables import HOSTILE
 
 
@@ -145,6 +145,32 @@ def test_a_loss_that_runs_away_is_cut_and_one_that_is_not_finite_is_said() -> No
     assert "Losses above the frame are cut." in figure.caption
     assert not re.search(r">[\d,]{5,}</text>", figure.svg)
     assert figure.rows[1] == ("wild", "0", "45", "1.5", "not finite")
+
+
+def test_a_line_stops_where_its_loss_is_cut() -> None:
+    steady = Curve("sft", "steady", 0, tuple((step, 1.0 + step / 100) for step in range(60)))
+    losses = [1.0] * 10 + [500.0] * 4 + [1.0] * 10
+    svg = curve_figures([steady, Curve("sft", "wild", 0, tuple(enumerate(losses)))])[0].svg
+    lines: list[str] = re.findall(r' d="([^"]*)"[^>]*stroke-width="1.6"', svg)
+    assert sorted(line.count("M") for line in lines) == [1, 2]
+
+
+def test_arms_without_any_finite_loss_take_no_place_from_others() -> None:
+    never = [Curve("sft", f"a{number:02}", 0, ((0, None), (1, None))) for number in range(14)]
+    (figure,) = curve_figures([*never, Curve("sft", "z", 0, ((0, 1.0), (1, 0.5)))])
+    assert [row[0] for row in figure.rows] == ["z"]
+
+
+def test_a_model_from_elsewhere_is_not_the_untrained_base(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        fill_page(store, tmp_path)
+        elsewhere = arm("base", 0, comparisons=[], responses=0, external="a model of the hub")
+        drawn_with = {}
+        for name in ("base", "elsewhere"):
+            if name == "elsewhere":
+                store.record_arm(elsewhere)
+            (drawn_with[name],) = score_figures(leaderboard(store, PROFILE.digest))["forgetting"]
+    assert "stroke-dasharray" in drawn_with["base"].svg and "stroke-dasharray" not in drawn_with["elsewhere"].svg
 
 
 def test_a_training_that_was_never_finite_has_no_figure() -> None:

@@ -164,6 +164,14 @@ def test_seeds_are_paired_by_number_or_a_single_one_with_all() -> None:
         seed_pairs({1: 0, 2: 0}, {3: 0, 4: 0})
 
 
+def test_an_arm_of_one_seed_beside_one_of_several_says_so() -> None:
+    three, one = {seed: [1.0, 2.0 + seed, 4.0] for seed in range(3)}, {0: [1.0, 1.0, 2.0]}
+    assert paired_difference(three, one).spread is Spread.SOME_SEEDS
+    assert paired_difference(one, three).spread is Spread.SOME_SEEDS
+    assert paired_difference(three, three).spread is Spread.SEEDS_AND_ITEMS
+    assert paired_difference(one, one).spread is Spread.ITEMS
+
+
 def test_rows_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="different lengths"):
         paired_difference({0: [1.0, 2.0], 1: [1.0]}, {0: [0.0, 0.0], 1: [0.0]})
@@ -291,8 +299,19 @@ def test_an_arm_whose_seeds_agree_by_chance_has_the_spread_of_all() -> None:
     shown = mean_interval(difference, of_all=of_all)
     assert shown.p_value > 0.1
     assert shown.low < 0 < shown.high
-    wide = arms[1] - arms[2] + np.array([[-40.0], [0.0], [40.0]])
-    assert mean_interval(wide, of_all=of_all).standard_error == mean_interval(wide).standard_error
+
+
+def test_seeds_that_differ_by_more_than_all_arms_say_keep_their_own_degrees_of_freedom() -> None:
+    wide = np.random.default_rng(4).normal(5, 10, (3, 40)) + np.array([[-40.0], [0.0], [40.0]])
+    of_all = SeedSquare(2000.0, 16)
+    assert mean_squares(wide).seed > 2000
+    assert mean_interval(wide, of_all=of_all) == mean_interval(wide)
+    (least,) = minimum_detectable_differences(wide[None], 0.95, 0.8, of_all)
+    assert least == pytest.approx(minimum_detectable_difference(wide))
+    values = [40.0, 50.0, 60.0]
+    assert interval_from_standard_errors(values, None, of_all=SeedSquare(4.0, 10)) == (
+        interval_from_standard_errors(values, None)
+    )
 
 
 def test_arms_that_answer_alike_keep_their_own_spread() -> None:

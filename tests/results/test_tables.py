@@ -18,7 +18,7 @@ from results.page import page
 from results.store import Store
 from results.text import plain
 from results.wording import difference_text
-from tests.results.study import arm, count_score, fill, fill_two_budgets, mean_score, record
+from tests.results.study import arm, count_score, fill, fill_two_budgets, mean_score, record, stating
 
 HOSTILE = "<script>alert(1)</script> a|b\nc\0d \u202egnp.exe [x](javascript:y) *e* `f` \\"
 
@@ -159,6 +159,28 @@ def test_one_seed_is_marked_and_explained(tmp_path: Path) -> None:
     text = tables.markdown(named("sft", tmp_path))
     assert "| sft | 66.7 [0.0, 100.0]† | 1 |" in text
     assert "† One seed" in text
+
+
+def test_a_difference_to_an_arm_of_one_seed_is_marked_and_explained(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for seed in range(3):
+            record(store, arm("sft", seed), *mean_score([100.0, 0.0, 100.0 * (seed == 1), 0.0]))
+        record(store, arm("base"), *mean_score([100.0, 0.0, 0.0, 0.0]))
+        shown = leaderboard(store, "small", baseline="sft")
+    assert "]§" in tables.markdown(shown)
+    assert "§ An arm of one seed beside one of several" in tables.markdown(shown)
+    assert r"\S{}" in latex(shown)
+
+
+def test_what_the_profile_does_not_state_is_said(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        fill(store)
+        store.record_profile(stating(main="quiz/accuracy", baseline="sft"))
+        own = leaderboard(store, "small", main="quiz/accuracy", baseline="sft")
+        other = leaderboard(store, "small", baseline="dpo")
+    assert own.asked == () and "Asked for" not in tables.markdown(own)
+    for text in (tables.markdown(other), tables.terminal(other, 400), latex(other)):
+        assert "Asked for, and not stated by the profile: the baseline dpo." in text
 
 
 def test_the_terminal_shows_the_same_cells(board: Leaderboard) -> None:

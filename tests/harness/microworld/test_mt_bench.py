@@ -149,16 +149,17 @@ def runtime(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield Runtime(judge=ReachedJudge.model_validate(judge.model_dump()), judge_answers=home / "answers.sqlite")
 
 
-def judged(folder: Path, answers: Path, out: Path, runtime: Runtime, mode: Mode = "single") -> dict[str, Score]:
+def judged(
+    folder: Path, answers: Path, out: Path, runtime: Runtime, mode: Mode = "single", *, baseline: Path | None = None
+) -> dict[str, Score]:
     """Performs the stages of judging and scoring a file of answers; gives the scores by metric."""
+    stock = folder / "mt_bench" / "model_answer" / "microworld-baseline.jsonl"
     inputs = {
         "questions": folder / "mt_bench" / "question.jsonl",
         "prompts": folder / "mt_bench" / "judge_prompts.jsonl",
         "references": folder / "mt_bench" / "reference_answer" / "microworld.jsonl",
         "answers": answers,
-        **(
-            {"baseline": folder / "mt_bench" / "model_answer" / "microworld-baseline.jsonl"} if mode != "single" else {}
-        ),
+        **({"baseline": baseline or stock} if mode != "single" else {}),
     }
     spec = MtBenchJudgeSpec(judge=MtBenchJudge(model=MODEL).identity, mode=mode)
     (out / "judge").mkdir(parents=True)
@@ -194,6 +195,17 @@ def read_spec(folder: Path) -> Any:
     return WorldSpec.model_validate_json((folder / "world.json").read_bytes())
 
 
+def test_a_baseline_that_was_answered_here_has_the_name_of_every_model(
+    folder: Path, runtime: Runtime, tmp_path: Path
+) -> None:
+    good = scripted(folder, Rates(content=1, form=1, ramble=0), tmp_path / "good.jsonl")
+    bad = scripted(folder, Rates(content=0, form=0, ramble=1), tmp_path / "bad.jsonl")
+    rate = judged(folder, good, tmp_path / "out", runtime, "pairwise", baseline=bad)["win_rate_adjusted"]
+    assert rate.value is not None
+    assert rate.value > 90
+    assert rate.detail["baseline"] == "model"
+
+
 def test_responders_are_rated_in_the_order_of_their_skill(folder: Path, runtime: Runtime, tmp_path: Path) -> None:
     ladder = [
         Rates(content=c, form=f, ramble=r) for c, f, r in ((0, 0, 1), (0.5, 0.3, 0.5), (0.85, 0.75, 0.2), (1, 1, 0))
@@ -205,7 +217,7 @@ def test_responders_are_rated_in_the_order_of_their_skill(folder: Path, runtime:
         assert list(found) == [
             *("average", "turn_1", "turn_2", "writing", "reasoning", "math", "extraction", "average_length"),
         ]
-        assert (found["average"].n_expected, found["turn_2"].n_expected, found["math"].n_expected) == (80, 40, 20)
+        assert (found["average"].n_expected, found["turn_2"].n_expected, found["math"].n_expected) == (40, 40, 10)
         assert all(score.complete for score in found.values())
         turns = found["turn_1"].value, found["turn_2"].value
         assert None not in turns
@@ -221,14 +233,14 @@ def test_matches_against_the_baseline(folder: Path, runtime: Runtime, tmp_path: 
     right = scripted(folder, Rates(content=1, form=1, ramble=0), tmp_path / "right.jsonl")
     wrong = scripted(folder, Rates(content=0, form=0, ramble=1), tmp_path / "wrong.jsonl")
     best, worst = (judged(folder, file, tmp_path / file.stem, runtime, "pairwise") for file in (right, wrong))
-    assert (best["win_rate"].n_scored, best["win_rate"].n_expected) == (80, 80)
+    assert (best["win_rate"].n_scored, best["win_rate"].n_expected) == (40, 40)
     assert (best["win_rate_adjusted"].value or 0) > 75
     # not near 0: where the baseline is wrong too, the longer answer has the better chances
     assert (worst["win_rate_adjusted"].value or 100) < 45
     assert best["win_rate_adjusted"].detail["baseline"] == "microworld-baseline"
     assert best["win_rate_adjusted"].detail["consistent_percent"] == 100, "the local judge has no bias for places"
     matches = read_matches(tmp_path / "right" / "judge" / "judgments.jsonl")
-    adjusted = 100 * table(matches, "microworld-baseline")["model"].win_rate_adjusted
+    adjusted = 100 * table(matches, "baseline")["model"].win_rate_adjusted
     assert best["win_rate_adjusted"].value == pytest.approx(adjusted)
 
 
@@ -238,13 +250,14 @@ def test_an_unanswered_turn_makes_the_score_incomplete(folder: Path, runtime: Ru
     lines[3]["choices"][0]["turns"][1] = None
     write_rows(answers, lines)
     found = judged(folder, answers, tmp_path / "out", runtime)
-    assert (found["average"].n_scored, found["average"].n_expected) == (79, 80)
+    assert (found["average"].n_scored, found["average"].n_expected) == (39, 40)
     assert found["average"].detail["missing"] == found["average_length"].detail["unanswered"] == 1
     record = json.loads((tmp_path / "out" / "judge" / "judge.json").read_text(encoding="utf-8"))
     assert (record["n_expected"], record["n_unanswered"], record["n_unreadable"]) == (80, 1, 0)
     assert len(record["prompts"]) == 4
     _, items = read_scores(tmp_path / "out" / "scores")
-    assert [item.detail["outcome"] for item in items if item.metric == "average" and item.value is None] == ["missing"]
+    became = [item.detail["outcome"] for item in items if item.metric == "average" and item.value is None]
+    assert became == [["scored", "missing"]]
 
 
 def test_a_judge_that_is_not_there_leaves_no_judgments(folder: Path, tmp_path: Path) -> None:

@@ -12,8 +12,12 @@ from results.claims.contrast import Correlation, Difference, Interaction, Level,
 from results.claims.estimate import estimate, spearman
 from results.claims.evidence import Evidence, Metric, NotRunError
 from results.claims.pool import Cell, Scores, find_pool
+from results.claims.wording import effect_text
 from results.comparison import compare
-from results.statistics import mean_interval, paired_difference
+from results.digest import Json
+from results.outcomes import ArmKey, StoredScore
+from results.rows import Score
+from results.statistics import Spread, mean_interval, paired_difference
 from results.variance import seed_spread
 from tests.results.claims.studies import Matrix, difference, evidence, study
 
@@ -160,6 +164,14 @@ def test_effects_of_every_kind_by_hand() -> None:
         assert shown.low < shown.mean < shown.high
 
 
+def test_a_level_has_no_sign_and_is_in_percent() -> None:
+    found = several(np.random.default_rng(4), "ab", {"x": 20})
+    level = estimate(Level(kind="level", metric="x", a=("a",)), found, "percent")
+    assert effect_text(level).startswith(f"{level.effect.mean:.1f} [") and effect_text(level).endswith("] percent")
+    gain = estimate(Difference(kind="difference", metric="x", a=("a",), b=("b",)), found, "percent")
+    assert effect_text(gain).endswith("] points")
+
+
 def test_tasks_of_a_board_are_strata() -> None:
     """Each task counts alike whatever its size, and differences between tasks are no noise."""
     generator = np.random.default_rng(5)
@@ -175,6 +187,40 @@ def test_tasks_of_a_board_are_strata() -> None:
     assert shown.mean == pytest.approx(np.mean([matrix.mean() for matrix in by_task.values()]))
     sampling = np.sqrt(sum(matrix.var() / matrix.size for matrix in by_task.values())) / 2
     assert 0.5 * sampling < shown.standard_error < 3 * sampling
+
+
+@pytest.mark.parametrize(("weights", "by_task"), [((0.5, 0.5), True), ((0.2, 0.8), False)])
+def test_an_average_is_tested_by_its_members_only_where_it_is_their_plain_mean(
+    weights: tuple[float, float], by_task: bool
+) -> None:
+    generator = np.random.default_rng(5)
+    tasks = {"x/acc": 50, "y/acc": 200}
+    outcomes = {
+        name: {task: 100.0 * (generator.random((3, items)) < 0.5) for task, items in tasks.items()} for name in "ab"
+    }
+    found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("board/average",)})
+    scores, board = dict(found.scores), Metric("board", "average")
+    for name in "ab":
+        scores[name, board] = {
+            seed: average(
+                name, seed, sum(w * outcomes[name][t][seed].mean() for w, t in zip(weights, tasks, strict=True))
+            )
+            for seed in range(3)
+        }
+    found = Evidence(found.arms, scores, found.roles)
+    assert found.metrics("score") == ((Metric("x", "acc"), Metric("y", "acc")) if by_task else (board,))
+    in_the_table = [np.mean([one.score.value for one in scores[name, board].values()]) for name in "ab"]
+    shown = estimate(difference(), found, "percent").effect
+    assert shown.mean == pytest.approx(in_the_table[0] - in_the_table[1])
+
+
+def average(name: str, seed: int, value: float) -> StoredScore:
+    """A board's, over the tasks x and y."""
+    detail: dict[str, Json] = {"unit": "percent", "aggregate": "mean of members", "members": {"x": "acc", "y": "acc"}}
+    score = Score(
+        suite="board", metric="average", value=value, standard_error=2.0, n_expected=250, n_scored=250, detail=detail
+    )
+    return StoredScore(ArmKey(name, seed), "stage", score, None)
 
 
 def test_intervals_over_tasks_hold_the_truth() -> None:
@@ -204,6 +250,7 @@ def test_an_arm_of_one_seed_is_set_against_each_of_several() -> None:
     shown = estimate(difference(b="base"), found, "percent").effect
     assert shown.mean == pytest.approx(rows(found, "a").mean() - rows(found, "base").mean())
     assert shown.n_seeds == 3
+    assert shown.spread is Spread.SOME_SEEDS
 
 
 def test_a_relative_gain_has_fiellers_limits() -> None:
@@ -307,6 +354,14 @@ def matched(**comparisons: list[str]) -> Evidence:
         for name, own in found.arms.items()
     }
     return Evidence(arms, found.scores, found.roles)
+
+
+def test_a_model_from_elsewhere_is_not_compared() -> None:
+    found = matched(a=["short"], b=["short"])
+    settings: dict[str, Json] = {"comparisons": [], "responses": 0, "external": "a model of the hub"}
+    arms = {**found.arms, "b": [one.model_copy(update={"settings": settings}) for one in found.arms["b"]]}
+    with pytest.raises(NotRunError, match="not of this study, so of an unknown budget: b"):
+        estimate(difference(metric="x"), Evidence(arms, found.scores, found.roles), "percent")
 
 
 def test_arms_of_different_budgets_are_not_compared() -> None:

@@ -2,6 +2,7 @@
 
 import csv as csv_format
 from collections.abc import Mapping
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from results.claims.catalogue import catalogue
 from results.claims.recording import claim_records, csv, record_table, verdict_records
 from results.claims.table import ClaimResult, ClaimTable, claim_table
 from results.claims.tables import catalogue_markdown, catalogue_terminal, markdown, roles_terminal, terminal
+from results.claims.verdict import Odds
 from results.claims.wording import reported_text
 from results.digest import Json
 from results.errors import UserError
@@ -157,6 +159,14 @@ def test_records_go_through_the_store(store: Store) -> None:
     assert {one.claim for one in stored.values() if one.verdict == "not run" and one.part == 0} == {
         one.claim.id for one in table.results if one.verdict == "not run"
     }
+
+
+def test_a_part_is_recorded_with_the_p_value_of_its_verdict(store: Store) -> None:
+    table = claim_table(store, "small")
+    shown = result(table, "B1")
+    part = replace(shown.parts[0], verdict="contradicted", odds=Odds(1e-6, 0.01))
+    changed = replace(table, results=(replace(shown, parts=(part, *shown.parts[1:])),))
+    assert [one.p_value for one in verdict_records(changed) if one.part == 1] == [0.01]
 
 
 def test_a_claim_that_is_not_decided_says_what_could_have_been_seen(tmp_path: Path) -> None:

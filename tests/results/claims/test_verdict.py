@@ -163,6 +163,14 @@ def test_a_verdict_of_its_own_can_be_lost_among_many() -> None:
     assert {one.verdict for one in decide([weak] * 3)} == {"inconclusive"}
 
 
+def test_what_is_beyond_doubt_is_not_lost_to_what_the_correction_takes_away() -> None:
+    both_ways, others = Odds(1e-9, 0.03), [OPEN] * 4
+    assert (decide([both_ways])[0].verdict, decide([both_ways])[0].p_value) == ("contradicted", 0.03)
+    shown = decide([both_ways, *others])[0]
+    assert (shown.verdict, shown.p_value) == ("reproduced", 1e-9)
+    assert shown.p_holm == pytest.approx(5e-9)
+
+
 def test_wrong_verdicts_over_a_table_are_rare() -> None:
     """A table of six claims, all of effects that are truly zero: at most 5% of tables may have a verdict.
 
