@@ -43,7 +43,8 @@ and says `items changed` once an item that it was computed from has changed. The
 {items}
 
 and what they make, seed by seed; a table's number is the mean over seeds, its interval that of `results/statistics.py`
-(of a difference: with the spread over seeds of all arms that are compared, which the same query gives for each):
+(of a difference: with the spread over seeds of all arms that are compared, which the same query gives for each, where
+its own is smaller):
 
 {scores}
 

@@ -49,8 +49,8 @@ def remarks(table: ClaimTable | None) -> list[str]:
     return [
         f"Effects with {table.confidence:.0%} intervals, paired by training seeds and items; every contrast is written "
         "so that a positive effect is what the claim says. p: twice the one-sided p-value, corrected after Holm over "
-        f"the {len(table.run)} claims that were run; a part's own verdict is by its interval alone. Contrasts and "
-        f"rules have the digest {table.digest[:12]}.",
+        f"{len(table.run)} claim{'s' * (len(table.run) > 1)} that ran; a part's own verdict is by its interval alone. "
+        f"Contrasts and rules have the digest {table.digest[:12]}.",
         *mark_notes(estimates),
     ]
 

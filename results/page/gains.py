@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from results.claims.wording import p_text
 from results.comparison import Comparison
 from results.leaderboard import Column, Leaderboard
 from results.page.chart import Bar, axis, bar
@@ -80,7 +81,7 @@ def _table(board: Leaderboard, baseline: str, compared: Mapping[str, Comparison]
                 text=difference_text(one.difference, None, column.unit),
                 bar=bar(one.difference, (), on),
                 relative=relative_text(one.relative),
-                p_value="< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}",
+                p_value=p_text(one.p_holm),
                 detectable="–" if one.detectable is None else number(one.detectable, column.unit),
             )
         )
