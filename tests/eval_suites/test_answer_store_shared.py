@@ -17,7 +17,7 @@ import pytest
 
 from eval_suites.answer_store import AnswerStore
 from eval_suites.judge import Judge
-from results.digest import digest
+from eval_suites.judge_questions import question_of
 from results.errors import UserError
 from tests.eval_suites.judge_server import Json, error, judge_server
 from tests.eval_suites.test_judge import ask_about, echo, spec, texts
@@ -92,6 +92,7 @@ PAIR = """
 import sys
 from pathlib import Path
 from eval_suites.judge import Judge
+from eval_suites.judge_questions import question_of
 from tests.eval_suites.test_answer_store_shared import FORTY
 from tests.eval_suites.test_judge import ask_about, spec
 with Judge(spec(sys.argv[1]), Path(sys.argv[2])) as judge:
