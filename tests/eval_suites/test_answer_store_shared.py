@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -124,8 +123,7 @@ def test_what_another_process_asks_does_not_keep_a_judge_from_stopping(tmp_path:
         closing(AnswerStore(tmp_path / "a.db")) as store,
         Judge(spec(server.url, concurrency=2), tmp_path / "a.db") as judge,
     ):
-        messages: list[Any] = [message.model_dump() for message in ask_about("held")[0]]
-        key = digest({"model": "judge", "messages": messages, **judge.spec.parameters})
+        key, _ = question_of(judge.spec, ask_about("held")[0])
         with store.claim(key, threading.Event()) as held:
             assert held
             with pytest.raises(UserError, match="HTTP 400"):
