@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.judge_spec import JudgeIdentity
-from eval_suites.text_file import read_text
+from eval_suites.text_file import read_model
 from results.digest import Json, canonical_json, digest
-from results.errors import UserError
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -75,12 +74,7 @@ class JudgeRecord(BaseModel):
 
 def read_record(path: Path) -> JudgeRecord:
     """Raises UserError where the file is not a judge.json."""
-    try:
-        return JudgeRecord.model_validate_json(read_text(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: not the record of a judge ({where}: {first['msg']})") from None
+    return read_model(path, JudgeRecord, "the record of a judge")
 
 
 def write_record(path: Path, record: JudgeRecord) -> None:

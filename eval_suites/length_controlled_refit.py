@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from eval_suites.alpaca_files import Row, by_instruction, preference, read_annotations
 from eval_suites.alpaca_official import ANNOTATOR, BASELINE, departures
@@ -28,7 +28,7 @@ from eval_suites.length_controlled_glm import (
     fit_difficulty,
     shortness,
 )
-from eval_suites.text_file import read_text
+from eval_suites.text_file import read_model
 from results.digest import digest
 from results.errors import UserError
 from results.installed import check_installed
@@ -184,12 +184,7 @@ def length_controlled_refit(
 
 def read_table(path: Path) -> DifficultyTable:
     """Raises UserError where the file is not a table that `write_table` wrote."""
-    try:
-        return DifficultyTable.model_validate_json(read_text(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: not a table of difficulties ({where}: {first['msg']})") from None
+    return read_model(path, DifficultyTable, "a table of difficulties")
 
 
 def write_table(path: Path, table: DifficultyTable) -> None:
