@@ -1,10 +1,13 @@
 """Win rates of stored annotations: as the stage that scores them, and by alpaca-eval's functions alone."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evaluation_overhead import Case, perform
+from eval_suites import alpaca_official
 from eval_suites.alpaca_length_controlled import BOOTSTRAPS, PERMUTATIONS
 from eval_suites.engines import Placement
 from eval_suites.quiet import quiet
@@ -15,6 +18,8 @@ from results.digest import digest, file_digest
 from results.rows import read_scores
 
 INSTRUCTIONS = 805
+# These stand for upstream's instructions, in whose order its covariates are; those are not ours to carry.
+ASKED = [f"instruction {number}" for number in range(INSTRUCTIONS)]
 
 
 def alpaca_cases(folder: Path) -> list[Case]:
@@ -41,20 +46,15 @@ def write_annotations(folder: Path) -> dict[str, Path]:
     import numpy as np
     import pandas as pd
 
-    from eval_suites import alpaca_official
-
     folder.mkdir(parents=True)
     draw = np.random.default_rng(0)
     difficulty = draw.normal(size=INSTRUCTIONS)
     lengths = draw.integers(100, 3000, size=(2, INSTRUCTIONS))
     wins = 1 / (1 + np.exp(-difficulty + draw.normal(size=INSTRUCTIONS)))
-    instructions = [f"instruction {i}" for i in range(INSTRUCTIONS)]
     answers = ["word " * (length // 5) for length in lengths[1]]
-    # These stand for upstream's instructions, in whose order the covariates are; those are not ours to carry.
-    alpaca_official._IN_ORDER = digest(instructions)
     outputs = [
         {"instruction": asked, "output": answer, "generator": "model", "finished": True, "n_tokens": len(answer) // 5}
-        for asked, answer in zip(instructions, answers, strict=True)
+        for asked, answer in zip(ASKED, answers, strict=True)
     ]
     annotations = [
         {
@@ -66,7 +66,7 @@ def write_annotations(folder: Path) -> dict[str, Path]:
             "annotator": "judge",
             "preference": 1 + float(win),
         }
-        for asked, answer, length, win in zip(instructions, answers, lengths[0], wins, strict=True)
+        for asked, answer, length, win in zip(ASKED, answers, lengths[0], wins, strict=True)
     ]
     gamed = [
         pd.DataFrame(
@@ -91,9 +91,20 @@ def write_annotations(folder: Path) -> dict[str, Path]:
     }
 
 
+@contextmanager
+def in_place_of_upstreams() -> Iterator[None]:
+    """The order of AlpacaEval's file is that of ASKED."""
+    upstreams, alpaca_official._IN_ORDER = alpaca_official._IN_ORDER, digest(ASKED)
+    try:
+        yield
+    finally:
+        alpaca_official._IN_ORDER = upstreams
+
+
 def _alpaca_stage(folder: Path, files: dict[str, Path]) -> dict[str, float]:
     inputs = {name: External(path, file_digest(path)) for name, path in files.items()}
-    scores, _ = read_scores(perform(Stage(WIN_RATE, WinRateSpec(), inputs), folder / "home", Placement()))
+    with in_place_of_upstreams():
+        scores, _ = read_scores(perform(Stage(WIN_RATE, WinRateSpec(), inputs), folder / "home", Placement()))
     found = {score.metric: score for score in scores}
     values: dict[str, Any] = {"win_rate": found["win_rate"].value, "standard_error": found["win_rate"].standard_error}
     if controlled := found.get("length_controlled_unofficial"):

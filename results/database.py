@@ -1,6 +1,7 @@
 """The store's database: connecting to it, its transactions, and the one kind of write that it does."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,9 +131,29 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     # The driver's own transactions begin too late for SELECT and DDL; _begin_sqlite begins them instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={_BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+    _write_ahead(cursor)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Puts a database into WAL mode, which it keeps; waits for another that opens it for the first time too.
+
+    SQLite does not wait by itself here: to change the mode is to go from reading to writing, and of two that do so at
+    once one is refused on the spot.
+    """
+    until = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _allow_reading_only(connection: Any, _: object) -> None:

@@ -205,6 +205,23 @@ def test_a_path_without_a_store_is_a_users_mistake(tmp_path: Path) -> None:
         Store.open(tmp_path / "other.db", create=False)
 
 
+def test_of_two_that_open_a_new_store_at_once_the_second_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # SQLite refuses to change the mode of a file meanwhile, and does not wait
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        other.rollback()
+
+    monkeypatch.setattr("results.database.time.sleep", sleep)
+    with Store.open(path) as store:
+        assert store.arms(PROFILE.digest) == []
+    assert len(waited) == 1
+    other.close()
+
+
 def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
     Store.open(tmp_path / "store.db").close()
     with sqlite3.connect(tmp_path / "store.db") as connection:
