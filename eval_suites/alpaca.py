@@ -13,7 +13,7 @@ from eval_suites.alpaca_files import (
     read_outputs,
 )
 from eval_suites.alpaca_length_controlled import length_controlled
-from eval_suites.alpaca_official import ANNOTATOR, N_INSTRUCTIONS, departures, gaps, parser, replayed
+from eval_suites.alpaca_official import ANNOTATOR, N_INSTRUCTIONS, departures, gaps, is_own, parser, replayed
 from eval_suites.answered_by import beside, summary
 from eval_suites.judge_record import JudgeRecord, named, read_record
 from eval_suites.length_controlled_refit import DifficultyTable, length_controlled_refit, read_table
@@ -24,6 +24,9 @@ from results.installed import check_installed
 from results.rows import Item, Score
 
 SUITE = "alpaca_eval"
+METRIC = "win_rate"
+# By another judge, or over another baseline or other instructions, it is the same statistic of something else.
+UNOFFICIAL_METRIC = "win_rate_unofficial"
 # What the win rate counts of the annotations, for the detail of the scores beside it.
 COUNTS = ("missing", "unreadable", "marked_missing", "equal_texts", "duplicates")
 
@@ -36,18 +39,19 @@ def win_rate(
     An item is named by a digest of its instruction, so that items of different models pair whatever their order; its
     value is 100 · (preference − 1), None where there is no preference. Those, and instructions with no row at all,
     make the score incomplete; its value is then the mean over the rest. With another judge, one that is asked
-    otherwise, another baseline or other instructions than AlpacaEval 2's it is the same statistic of something else:
-    `detail["official"]` says whether, and `detail["departures"]` what differs.
+    otherwise, another baseline or other instructions than AlpacaEval 2's it is the same statistic of something else,
+    under UNOFFICIAL_METRIC; `detail["departures"]` says what differs.
 
     record: how the judge was asked (judge.json); annotations of the board name the official configuration themselves
     """
     if len(annotations) > n_expected:
         raise ValueError(f"{len(annotations)} annotations for {n_expected} expected instructions")
     preferences = [preference(row) for row in annotations]
+    metric = METRIC if is_own(annotations, n_expected, record) else UNOFFICIAL_METRIC
     items = [
         Item(
             suite=SUITE,
-            metric="win_rate",
+            metric=metric,
             item=digest(row["instruction"])[:16],
             value=None if chosen is None else 100 * (chosen - 1),
             detail={
@@ -64,7 +68,7 @@ def win_rate(
     changes = [*departures(annotations, record), *gaps(annotations, n_expected)]
     score = Score(
         suite=SUITE,
-        metric="win_rate",
+        metric=metric,
         value=counts.get("win_rate"),
         standard_error=counts.get("standard_error") if len(scored) > 1 else None,
         n_expected=n_expected,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval_suites.alpaca_files import Row, preference
-from eval_suites.alpaca_official import BASELINE, N_INSTRUCTIONS, departures, gaps, in_order, judge_departures
+from eval_suites.alpaca_official import N_INSTRUCTIONS, departures, gaps, in_order, is_own
 from eval_suites.judge_record import JudgeRecord
 from eval_suites.quiet import quiet
 from eval_suites.text_file import read_text
@@ -49,15 +49,11 @@ def length_controlled(
     """
     changes = departures(annotations, record)
     baselines = sorted({str(row["generator_1"]) for row in annotations if row.get("generator_1")})
-    # Rows that are missing leave the baseline's texts unproved: what is there then names it.
-    is_own = not judge_departures(annotations, record) and (
-        not changes or (len(annotations) < n_expected == N_INSTRUCTIONS and baselines == [BASELINE])
-    )
     changes += gaps(annotations, n_expected)
     preferences = [preference(row) for row in annotations]
     score = Score(
         suite="alpaca_eval",
-        metric=METRIC if is_own else UNOFFICIAL_METRIC,
+        metric=METRIC if is_own(annotations, n_expected, record) else UNOFFICIAL_METRIC,
         value=None,
         n_expected=n_expected,
         n_scored=sum(chosen is not None for chosen in preferences),

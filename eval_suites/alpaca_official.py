@@ -50,6 +50,11 @@ def parser() -> Mapping[str, Json]:
     }
 
 
+def asks_as_official(judge: JudgeIdentity) -> bool:
+    """Whether it is the official judge, asked as AlpacaEval 2 asks, as far as can be told before it answers."""
+    return (judge.model, judge.parameters) == (OFFICIAL.model, OFFICIAL.parameters)
+
+
 def departures(annotations: Sequence[Row], record: JudgeRecord | None = None) -> list[str]:
     """What makes these annotations another metric than the official one, in words; nothing where they are its own.
 
@@ -65,6 +70,20 @@ def departures(annotations: Sequence[Row], record: JudgeRecord | None = None) ->
         found.append(f"the baseline's answers are not those of {BASELINE}")
     found += judge_departures(annotations, record)
     return found
+
+
+def is_own(annotations: Sequence[Row], n_expected: int, record: JudgeRecord | None = None) -> bool:
+    """Whether a statistic of these annotations bears the official one's name: its judge, baseline, instructions.
+
+    It does where rows are missing, which leave the baseline's texts unproved, if what is there names the baseline: that
+    is the official metric, incomplete.
+    """
+    if judge_departures(annotations, record):
+        return False
+    named = {str(row["generator_1"]) for row in annotations if row.get("generator_1")}
+    return not departures(annotations, record) or (
+        len(annotations) < n_expected == N_INSTRUCTIONS and named == {BASELINE}
+    )
 
 
 def gaps(annotations: Sequence[Row], n_expected: int) -> list[str]:

@@ -28,7 +28,7 @@ Schema {revision}. An older store is brought up to date when it is opened; a SQL
 (`store.sqlite.0001.bak`), on PostgreSQL a dump is yours to make. A newer store is refused.
 
     bridgebench store query "SELECT arm, seed, value FROM scores_view WHERE profile = 'micro' AND latest"
-    bridgebench store trace micro sft-1e-3 alpaca_eval/win_rate     # a number of the table, and its items
+    bridgebench store trace micro sft-1e-3 alpaca_eval/win_rate_unofficial     # a number of the table, and its items
     bridgebench store export --to FOLDER --format parquet           # every table and view, for pandas
     bridgebench store check                                         # whether the store is sound
 

@@ -38,4 +38,4 @@ def run(spec: WinRateSpec, inputs: Mapping[str, Path], out: Path, runtime: Runti
 
 
 LIBRARIES = ("alpaca-eval", "numpy", "pandas", "patsy", "scikit-learn", "scipy")
-WIN_RATE = StageKind("win_rate", 4, run, WinRateSpec, libraries=LIBRARIES)
+WIN_RATE = StageKind("win_rate", 5, run, WinRateSpec, libraries=LIBRARIES)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from eval_suites.alpaca_official import asks_as_official
 from eval_suites.engine import Sampling
 from eval_suites.judge import JudgeSpec
 from eval_suites.tamper import CHECKS
@@ -41,10 +42,15 @@ class AlpacaEval(SuiteConfig):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """See SuiteConfig. With another judge or baseline, the length-controlled rate is the unofficial one."""
-        found = ["win_rate", "average_length", "termination_rate", "average_tokens"]
+        """See SuiteConfig. Another judge's rates are the unofficial ones; those of the official judge are known only
+
+        when the texts of its instructions and baseline are.
+        """
+        found = ["win_rate_unofficial", "average_length", "termination_rate", "average_tokens"]
         found += ["order_consistency"] if self.both_orders else []
-        found += ["length_controlled_win_rate", "length_controlled_unofficial"] if self.covariates else []
+        found += ["length_controlled_unofficial"] if self.covariates else []
+        if not self.both_orders and asks_as_official(self.judge):
+            found = ["win_rate", *found] + (["length_controlled_win_rate"] if self.covariates else [])
         found += ["length_controlled_refit"] if self.difficulty else []
         return tuple(f"alpaca_eval/{name}" for name in found)
 

@@ -16,7 +16,8 @@ FIRST, EXTREMES = 2, 2  # prompts: the first of the suite; those farthest apart,
 ARMS = 40
 CHARACTERS = 600
 # The suite whose answers are AlpacaEval-shaped files, its items numbered by their places in them.
-_SUITE, _WIN_RATE, _FILE = "alpaca_eval", "alpaca_eval/win_rate", "outputs.json"
+_SUITE, _FILE = "alpaca_eval", "outputs.json"
+_WIN_RATES = ("alpaca_eval/win_rate", "alpaca_eval/win_rate_unofficial")
 
 
 class _Answer(BaseModel):
@@ -101,7 +102,7 @@ def _column(board: Leaderboard, stored: Sequence[StoredScore]) -> Column | None:
     if not any(stage.kind == "generate" for row in board.rows for run in row.runs for stage in run.stages):
         return None
     itemised = {(one.score.suite, one.score.metric) for one in stored if one.values}
-    wanted = [board.columns[board.main], *(column for column in board.columns if column.name == _WIN_RATE)]
+    wanted = [board.columns[board.main], *(column for column in board.columns if column.name in _WIN_RATES)]
     return next((c for c in wanted if c.suite == _SUITE and (c.suite, c.metric) in itemised), None)
 
 

@@ -113,7 +113,7 @@ MICRO = (
     ("instruction: [sft, dft]", "instruction: [sft-1e-3, dft]"),
     (
         "baseline: sft}",
-        "baseline: sft-1e-3}\nclaims: {sft: sft-1e-3, dft: dft, instruction: alpaca_eval/win_rate}",
+        "baseline: sft-1e-3}\nclaims: {sft: sft-1e-3, dft: dft, instruction: alpaca_eval/win_rate_unofficial}",
     ),
 )
 

@@ -45,7 +45,7 @@ def test_a_new_objective_from_its_template_to_its_row(study: Finished, tmp_path:
     assert (ended["profile"], ended["method"]) == ("tiny+my-loss", "my-loss")
     assert {pair["other"] for pair in ended["compared"]} == {"sft", "dft"}, "sft+dpo saw twice as many responses"
     for pair in ended["compared"]:
-        assert pair["column"] == "alpaca_eval/win_rate"
+        assert pair["column"] == "alpaca_eval/win_rate_unofficial"
         assert pair["low"] <= pair["difference"] <= pair["high"]
         assert pair["difference"] == pytest.approx(pair["arm_mean"] - pair["other_mean"])
         assert 0 <= pair["p_value"] <= pair["p_holm"] <= 1
@@ -91,7 +91,9 @@ def test_steps_alone_need_only_yaml(study: Finished, tmp_path: Path) -> None:
         "compare", "slow-dpo", "sft+dpo", "--profile", "tiny+slow-dpo", "--home", study.home, "--json"
     )
     columns = {pair["column"]: pair for pair in json.loads(compared.stdout)}
-    assert {"alpaca_eval/win_rate", "mt_bench/average", "micro_old/average", "probes/held_out_nll"} <= set(columns)
+    assert {"alpaca_eval/win_rate_unofficial", "mt_bench/average", "micro_old/average", "probes/held_out_nll"} <= set(
+        columns
+    )
     nll = columns["probes/held_out_nll"]
     assert (nll["higher_is_better"], nll["unit"]) == (False, "nats")
     assert nll["difference"] == pytest.approx(nll["arm_mean"] - nll["other_mean"])

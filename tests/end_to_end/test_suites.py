@@ -53,7 +53,7 @@ def test_all_suites_score_every_arm(tmp_path: Path) -> None:
     assert board.complete
     assert {row.name for row in board.rows} == ARMS | CHECKS
     wanted = {
-        *("alpaca_eval/win_rate", "alpaca_eval/order_consistency", "mt_bench/average", "mt_bench/turn_2"),
+        *("alpaca_eval/win_rate_unofficial", "alpaca_eval/order_consistency", "mt_bench/average", "mt_bench/turn_2"),
         *("chains/average@2", "chains/pass@2", "micro_old/average", "micro_new/average", "probes/held_out_nll"),
     }
     names = [column.name for column in board.columns]

@@ -100,7 +100,7 @@ def test_a_file_of_answers_is_judged_as_the_model_that_gave_them(study: Finished
     found = evaluate(study, answers)
     assert {row["suite"] for row in found["scores"]} == {"alpaca_eval"}
     assert any(
-        values(found, "alpaca_eval")["win_rate"] == of_arm(study, arm, "alpaca_eval")["win_rate"]
+        values(found, "alpaca_eval")["win_rate_unofficial"] == of_arm(study, arm, "alpaca_eval")["win_rate_unofficial"]
         for arm in ("base", "sft", "dft", "sft+dpo")
     )
     turns = shutil.copyfile(study.artifact("mt_bench_answers") / "answers.jsonl", tmp_path / "turns.jsonl")
@@ -125,7 +125,10 @@ def test_an_endpoint_is_asked_for_what_needs_only_its_answers(study: Finished) -
             found = evaluate(study, target)
             asked = len(server.requests)
             assert {row["suite"] for row in found["scores"]} == {"alpaca_eval", "mt_bench"}
-            assert values(found, "alpaca_eval")["win_rate"] == of_arm(study, "sft", "alpaca_eval")["win_rate"]
+            assert (
+                values(found, "alpaca_eval")["win_rate_unofficial"]
+                == of_arm(study, "sft", "alpaca_eval")["win_rate_unofficial"]
+            )
             assert asked == 20 + 2 * 4, "twenty instructions, four questions of two turns"
             shutil.rmtree(study.home / "artifacts" / "api_answers")
             assert evaluate(study, target)["row"] == "my-model"

@@ -145,7 +145,7 @@ def test_of_several_rows_for_one_instruction_the_first_counts_and_the_library_co
     (rate, *_), items = score_stored(tmp_path / "o.json", tmp_path / "a.json")
     assert rate.value == pytest.approx(100 * 1.5 / 12)
     assert (rate.n_scored, rate.n_expected, rate.detail["duplicates"], rate.detail["draws"]) == (12, 12, 2, 1)
-    assert sum(item.metric == "win_rate" for item in items) == 12
+    assert sum(item.metric == "win_rate_unofficial" for item in items) == 12
     over_all, departures = rate.detail["over_all_rows"], rate.detail["departures"]
     assert isinstance(over_all, dict)
     assert isinstance(departures, list)
@@ -169,7 +169,7 @@ def test_missing_annotations_make_an_incomplete_score(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, annotations)))
     (score, *_), items = score_stored(tmp_path / "o.json", tmp_path / "a.jsonl")
     assert (score.value, score.n_expected, score.n_scored) == (100.0, 12, 7)
-    assert sum(item.metric == "win_rate" for item in items) == 7
+    assert sum(item.metric == "win_rate_unofficial" for item in items) == 7
 
 
 def test_a_win_rate_says_how_the_answers_ended_and_that_it_is_not_the_official_one() -> None:
@@ -183,6 +183,7 @@ def test_a_win_rate_says_how_the_answers_ended_and_that_it_is_not_the_official_o
     ]
     (rate, *_), _ = score(outputs, annotations)
     said = {name: rate.detail[name] for name in ("mean_characters", "mean_tokens", "termination_rate", "official")}
+    assert rate.metric == "win_rate_unofficial"
     assert said == {"mean_characters": 1.5, "mean_tokens": 6.0, "termination_rate": 50.0, "official": False}
     assert rate.detail["departures"] == [
         "the 2 annotated instructions are not AlpacaEval's 805",

@@ -64,5 +64,34 @@ def test_the_order_of_rows_is_no_departure_but_is_seen() -> None:
 def test_a_mean_over_a_part_is_not_official() -> None:
     first, *rest = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")
     rate, _ = win_rate([{**first, "preference": None, "raw_completion": None}, *rest], 805)
+    assert rate.metric == "win_rate", "it is the official metric, incomplete"
     assert rate.detail["departures"] == ["1 of 805 instructions have no preference"]
     assert rate.detail["official"] is False
+
+
+@needs_real_data
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("change", "metric"),
+    [
+        ({}, "win_rate"),
+        ({"annotator": "gpt-4o"}, "win_rate_unofficial"),
+        ({"output_1": "another baseline's"}, "win_rate_unofficial"),
+        ({"instruction": "another world's"}, "win_rate_unofficial"),
+        ({"preference_reversed": 1.0}, "win_rate_unofficial"),
+    ],
+)
+def test_only_the_official_rate_bears_its_name(change: dict[str, Any], metric: str) -> None:
+    first, *rest = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")
+    rate, items = win_rate([{**first, **change}, *rest], 805)
+    assert {rate.metric, *(item.metric for item in items)} == {metric}
+
+
+@needs_real_data
+@pytest.mark.real_data
+def test_rows_that_are_missing_leave_the_name_if_the_others_name_the_baseline() -> None:
+    rows = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")[1:]
+    rate, _ = win_rate(rows, 805)
+    assert (rate.metric, rate.complete, rate.detail["official"]) == ("win_rate", False, False)
+    others = [{**row, "generator_1": "davinci"} for row in rows]
+    assert win_rate(others, 805)[0].metric == "win_rate_unofficial"

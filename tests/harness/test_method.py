@@ -76,7 +76,7 @@ def test_the_baseline_is_one_that_the_new_method_can_be_compared_with(tmp_path: 
     profile = write_profile(tmp_path, ("baseline: sft}", "baseline: sft+dpo}"))
     study = study_with(loss(tmp_path), str(profile), Wanted())
     assert study.profile.leaderboard.baseline == "sft"
-    assert study.profile.leaderboard.main == "alpaca_eval/win_rate"
+    assert study.profile.leaderboard.main == "alpaca_eval/win_rate_unofficial"
 
 
 def test_the_template_is_a_profile_that_adds_its_method(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_profiles_extend_each_other_but_not_themselves(tmp_path: Path) -> None:
     (tmp_path / "grandchild.yaml").write_text("extends: child.yaml\nname: grandchild\nleaderboard: {baseline: dft}\n")
     found = load_profile(tmp_path / "grandchild.yaml")
     assert (found.name, found.seeds, found.leaderboard.baseline) == ("grandchild", (7,), "dft")
-    assert found.leaderboard.main == "alpaca_eval/win_rate"
+    assert found.leaderboard.main == "alpaca_eval/win_rate_unofficial"
     (tmp_path / "parent.yaml").write_text("extends: grandchild.yaml\n")
     with pytest.raises(
         UserError, match=r"parent\.yaml: extends: grandchild\.yaml extends this profile, and none could be read"

@@ -20,8 +20,8 @@ DATASETS = "demonstrations, preferences, held-out-demonstrations"
 SHAPE = edited()[edited().index('tokenizer: "world:tokenizer"') : edited().index("  pretrain:")].rstrip()
 BASE = edited()[edited().index("base:\n") : edited().index("data:\n  demonstrations")]
 KNOWN_COLUMNS = (
-    "alpaca_eval/win_rate, alpaca_eval/average_length, alpaca_eval/termination_rate, alpaca_eval/average_tokens, "
-    "probes/held_out_nll, probes/kl_to_base, probes/pair_accuracy, training/clamped_items"
+    "alpaca_eval/win_rate_unofficial, alpaca_eval/average_length, alpaca_eval/termination_rate, "
+    "alpaca_eval/average_tokens, probes/held_out_nll, probes/kl_to_base, probes/pair_accuracy, training/clamped_items"
 )
 ONE = "a list is a sweep, of two values or more; write one value without brackets"
 SWEEP = ("learning_rate: 1.0e-3}", "learning_rate: [1.0e-3, 3.0e-4]}")
@@ -191,8 +191,8 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         "./models/mine: no such file or folder",
     ),
     "unknown main column": (
-        [("main: alpaca_eval/win_rate", "main: alpaca_eval/winrate")],
-        f"leaderboard.main: there is no column 'alpaca_eval/winrate'; there are {KNOWN_COLUMNS}",
+        [("main: alpaca_eval/win_rate_unofficial", "main: alpaca_eval/win_rate")],
+        f"leaderboard.main: there is no column 'alpaca_eval/win_rate'; there are {KNOWN_COLUMNS}",
     ),
     "pairs for demonstrations": (
         [("objective: dft, data: demonstrations", "objective: dft, data: preferences")],

@@ -25,7 +25,7 @@ suites:
     baseline: "{folder}/baseline.json"
     sampling: {{max_new_tokens: 4}}
     judge: {{model: judge, base_url: "{url}", concurrency: 2{prices}}}
-leaderboard: {{main: alpaca_eval/win_rate, baseline: base}}
+leaderboard: {{main: alpaca_eval/win_rate_unofficial, baseline: base}}
 """
 PRICES = ", usd_per_million_input: 100, usd_per_million_output: 0"
 N = 8

@@ -23,7 +23,7 @@ budgets:
 methods:
   dft: {{steps: [{{objective: dft, data: others, budget: short, learning_rate: 1.0e-3}}]}}
 comparisons: {{}}
-leaderboard: {{main: alpaca_eval/win_rate, baseline: dft}}
+leaderboard: {{main: alpaca_eval/win_rate_unofficial, baseline: dft}}
 """
 
 

@@ -46,9 +46,13 @@ def mark(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -
     if value == 50:
         raise ValueError("no judge")
     detail = {"aggregate": "mean", "unit": "percent"}
-    score = Score(suite="alpaca_eval", metric="win_rate", value=value, n_expected=2, n_scored=2, detail=detail)
+    score = Score(
+        suite="alpaca_eval", metric="win_rate_unofficial", value=value, n_expected=2, n_scored=2, detail=detail
+    )
     off = value == 60
-    write_scores(out, [score], [Item(suite="alpaca_eval", metric="win_rate", item=i, value=value + off) for i in "ab"])
+    write_scores(
+        out, [score], [Item(suite="alpaca_eval", metric="win_rate_unofficial", item=i, value=value + off) for i in "ab"]
+    )
 
 
 MARK = StageKind("toy-mark", 1, mark, Write)
@@ -228,7 +232,8 @@ def test_scores_that_disagree_with_their_items_fail_their_stage_and_nothing_else
     for again in (False, True):
         ran = run(plan, tmp_path, store)
         (failed,) = (state for state in ran.states.values() if state.status == "failed")
-        reason = "what it left cannot be recorded: alpaca_eval win_rate is 60.0, but the mean of its items is 61.0"
+        wrong = "alpaca_eval win_rate_unofficial is 60.0, but the mean of its items is 61.0"
+        reason = f"what it left cannot be recorded: {wrong}"
         assert (failed.stage.label, failed.reason) == ("score sft", reason)
         assert not (again and failed.took), "nothing ran"
         arms = {arm.name: (arm.status, arm.reason) for arm in everything(store)["arms"]}
@@ -270,6 +275,6 @@ def test_a_study_without_its_main_score_is_reported(tmp_path: Path) -> None:
     found, reports = report_study(plan, home)
     assert not found.complete
     table = reports.markdown.read_text()
-    assert "| arm | alpaca_eval win_rate | against sft |" in table
+    assert "| arm | alpaca_eval win_rate_unofficial | against sft |" in table
     assert "| sft | failed | – | 50" in table
     assert "sft: seed 0: score sft: ValueError: no judge" in table

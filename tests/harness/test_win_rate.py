@@ -40,10 +40,15 @@ def local_inputs(folder: Path) -> dict[str, Path]:
 def test_without_further_inputs_there_is_no_length_controlled_rate(tmp_path: Path) -> None:
     WIN_RATE.run(WinRateSpec(), local_inputs(tmp_path), tmp_path, Runtime())
     scores, items = read_scores(tmp_path)
-    assert [score.metric for score in scores] == ["win_rate", "average_length", "termination_rate", "average_tokens"]
+    assert [score.metric for score in scores] == [
+        "win_rate_unofficial",
+        "average_length",
+        "termination_rate",
+        "average_tokens",
+    ]
     assert scores[0].value == 37.5
     assert scores[0].detail["official"] is False
-    assert len(items_by_score(scores, items)["alpaca_eval", "win_rate"]) == 4
+    assert len(items_by_score(scores, items)["alpaca_eval", "win_rate_unofficial"]) == 4
 
 
 def test_pairs_judged_in_both_orders_have_their_consistency_beside_the_win_rate(tmp_path: Path) -> None:
@@ -56,8 +61,8 @@ def test_pairs_judged_in_both_orders_have_their_consistency_beside_the_win_rate(
     WIN_RATE.run(WinRateSpec(), inputs, tmp_path, Runtime())
     scores, items = read_scores(tmp_path)
     found = {score.metric: score for score in scores}
-    assert found["win_rate"].value == pytest.approx(40.625)
-    departures = found["win_rate"].detail["departures"]
+    assert found["win_rate_unofficial"].value == pytest.approx(40.625)
+    departures = found["win_rate_unofficial"].detail["departures"]
     assert isinstance(departures, list)
     assert "every pair is judged in both orders" in departures
     assert found["order_consistency"].value == 75
