@@ -214,16 +214,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arms", type=int, default=10, help="beside the baseline of a table")
     asked = parser.parse_args(arguments)
     designs = [Design(seeds, prompts) for seeds in asked.seeds for prompts in asked.prompts]
-    print(f"{asked.studies} studies each: a share of 95% is known to ±{1.96 * sqrt(0.95 * 0.05 / asked.studies):.1%}\n")
-    few = max(1, asked.studies // 4)
-    _table("95% intervals that hold the mean", designs, lambda s, d: [coverage_of_mean(s, d, asked.studies)])
+    few, many = max(1, asked.studies // 4), 10 * asked.studies
+    print(f"{many} studies of a mean, {few} of the bootstrap and of claims, {asked.studies} of other tables")
+    known = [f"±{1.96 * sqrt(0.95 * 0.05 / count):.1%}" for count in (many, few, asked.studies)]
+    print(f"A share of 95% is known to {', '.join(known)}, and better where it is of several arms.\n")
+    _table("95% intervals that hold the mean", designs, lambda s, d: [coverage_of_mean(s, d, many)])
     _table("the same of a bootstrap", designs, lambda s, d: [coverage_of_bootstrap(s, d, few)])
     heading = (
         f"95% intervals of {asked.arms} arms that hold the difference, the relative gain, the worst arm's difference"
     )
-    _table(heading, designs, lambda s, d: coverage_of_difference(s, d, few, asked.arms))
+    _table(heading, designs, lambda s, d: coverage_of_difference(s, d, asked.studies, asked.arms))
     heading = f"tables of {asked.arms} arms equal to the baseline that tell any from it"
-    _table(heading, designs, lambda s, d: [false_findings(s, d, few, asked.arms)])
+    _table(heading, designs, lambda s, d: [false_findings(s, d, asked.studies, asked.arms)])
     heading = f"tables of {asked.arms} claims about equal arms that decide any"
     _table(heading, designs, lambda s, d: [false_verdicts(s, d, few, asked.arms)])
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from results.variance import SeedSpread, SeedSquare, alike, mean_products, variance_of_mean
+from results.variance import SeedSpread, SeedSquare, alike, are_few, mean_products, variance_of_mean, with_pooled
 
 Array = NDArray[np.float64]
 
@@ -87,15 +87,17 @@ def _forms(
         yield _triple(((x - _mean(x)) * (y - _mean(y))).sum(axis=(1, 2)) / (size - 1) / size for x, y in pairs)
         return
     products = [mean_products(x, y) for x, y in pairs]
-    seeds = [[own.seed for own in products]]
+    seeds, of_seed = [[own.seed for own in products]], np.asarray(top.shape[1] - 1.0)
     if pooled is not None and of_all is not None:
-        alone = alike(mean_products(left, left), pooled)
+        squares = mean_products(left, left)
+        alone, of_seed = alike(squares, pooled), with_pooled(squares, top.shape[1], pooled)[1]
         seeds.append([np.where(alone, own, other) for own, other in zip(seeds[0], of_all[:3], strict=True)])
-    for squares in seeds:
-        both = list(zip(squares, products, strict=True))
+    for of_either in seeds:
+        both = list(zip(of_either, products, strict=True))
         yield _triple((seed + own.item - own.residual) / size for seed, own in both)
-        yield _triple(seed / size for seed in squares)
-    yield _triple(own.item / size for own in products)
+        yield _triple(seed / size for seed in of_either)
+    floors = [np.where(are_few(of_seed), own.item, seed) for own, seed in zip(products, seeds[0], strict=True)]
+    yield _triple(floor / size for floor in floors)
 
 
 def _triple(values: Iterable[Array]) -> tuple[Array, Array, Array]:

@@ -8,8 +8,9 @@ the variance of the grand mean over S seeds and n items is estimated by
 
 (Cornfield & Tukey 1956, Annals of Mathematical Statistics 27:907; Searle, Casella & McCulloch 1992, Variance
 Components), and referred to Student's t with Satterthwaite's (1946, Biometrics Bulletin 2:110) degrees of freedom.
-Where the estimate of the seeds' or the items' component is negative it is taken as zero: the variance is never below
-max(MS_seed, MS_item) / (S n).
+Where the estimate of the items' component is negative it is taken as zero: the variance is never below MS_seed / (S n).
+That of the seeds' is, too, where MS_seed has fewer than three degrees of freedom and may be near zero by chance: it is
+then never below MS_item / (S n) either. With more, this floor would only widen what covers 95% without it.
 
 A contrast of arms (a row of the leaderboard beside the baseline, a claim) is an interval of the same kind over their
 weighted sum, with one change: with three seeds MS_seed often looks far smaller than it is. All arms of the table that

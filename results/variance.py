@@ -98,10 +98,20 @@ def satterthwaite(
     of_seed: degrees of freedom of the seeds' mean square; by default n_seeds - 1
     """
     freedom = (n_seeds - 1.0 if of_seed is None else of_seed, n_items - 1.0, (n_seeds - 1.0) * (n_items - 1))
-    total = np.maximum(squares.seed + squares.item - squares.residual, np.maximum(squares.seed, squares.item))
+    floor = np.where(are_few(freedom[0]), np.maximum(squares.seed, squares.item), squares.seed)
+    total = np.maximum(squares.seed + squares.item - squares.residual, floor)
     spent = np.asarray(sum(square**2 / np.asarray(df) for square, df in zip(squares, freedom, strict=True)))
     effective = np.divide(total**2, spent, out=np.zeros_like(spent), where=spent > 0)
     return total / (n_seeds * n_items), np.maximum(effective, np.minimum(freedom[0], freedom[1]))
+
+
+def are_few(of_seed: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a seeds' mean square of so many degrees of freedom is often far too small by chance.
+
+    The items' mean square is a second floor of the variance then. It would be too high a floor for others: of a spread
+    over seeds that is not there, half of all estimates are negative.
+    """
+    return np.asarray(np.asarray(of_seed) < 3)
 
 
 class SeedSpread(NamedTuple):

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
-from results.ratio import pooled_products, ratio_of_means
+from results.ratio import PooledProducts, pooled_products, ratio_of_means
 from results.statistics import (
     Spread,
     holm,
@@ -55,6 +55,32 @@ def test_a_negative_component_counts_as_zero() -> None:
     assert squares.seed == pytest.approx(0.0)
     assert squares.seed + squares.item - squares.residual < squares.item
     assert mean_interval(values).standard_error == pytest.approx(sqrt(squares.item / 6))
+
+
+@pytest.mark.parametrize(("of_seed", "total"), [(2.5, 18.0), (3.0, 17.0), (8.0, 17.0)])
+def test_a_spread_over_seeds_that_is_well_known_has_no_second_floor(of_seed: float, total: float) -> None:
+    # Seed means are equal; item means 1, 4, 7, so MS_item = 2 · 9 = 18; residuals ±1 or 0, so MS_residual = 4 / 2 = 2.
+    values = np.array([[0.0, 4.0, 8.0], [2.0, 4.0, 6.0]])
+    assert mean_squares(values) == pytest.approx((0.0, 18.0, 2.0))
+    shown = mean_interval(values, of_all=SeedSquare(1.0, of_seed))
+    # 1 + 18 - 2 is below MS_item, and its degrees of freedom, 17² / (1² / 8 + 18² / 2 + 2² / 2), below the items' two.
+    assert shown.standard_error == pytest.approx(sqrt(total / 6))
+    assert shown.degrees_of_freedom == 2
+    assert shown.high == pytest.approx(4 + stats.t.ppf(0.975, 2) * sqrt(total / 6))
+
+
+def test_four_seeds_by_themselves_know_their_spread_well_enough() -> None:
+    # Four times the two rows: MS_seed 0, MS_item 4 · 9, MS_residual 8 / 6, of three degrees of freedom for seeds.
+    shown = mean_interval(np.array([[0.0, 4.0, 8.0], [2.0, 4.0, 6.0]] * 2))
+    assert shown.standard_error == pytest.approx(sqrt((36 - 4 / 3) / 12))
+    assert shown.degrees_of_freedom == 2
+
+
+@given(matrices, st.floats(0.1, 500), st.floats(1, 40))
+def test_the_variance_is_never_below_that_of_the_seeds(values: Matrix, square: float, of_seed: float) -> None:
+    shown = mean_interval(values, of_all=SeedSquare(square, of_seed))
+    if shown.standard_error > 0:
+        assert shown.standard_error**2 >= mean_squares(values).seed / values.size * (1 - 1e-9)
 
 
 def test_one_seed_is_the_students_interval_of_its_items() -> None:
@@ -387,6 +413,22 @@ def test_the_limits_of_a_gain_have_the_spread_of_all_arms() -> None:
         square = products.top - 2 * limit * products.both + limit**2 * products.bottom
         of_all = SeedSquare(square, products.freedom)
         assert mean_interval(a - b - limit * b, of_all=of_all).p_value == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("of_seed", [2, 20])
+def test_the_limits_of_a_gain_have_the_floor_of_its_difference(of_seed: int) -> None:
+    """Seeds that agree: what several arms say of them is below the residual, so the floor decides."""
+    generator = np.random.default_rng(10)
+    a, b = (generator.normal(level, 8, (3, 40)) + generator.normal(0, 3, 40) for level in (60, 50))
+    a, b = a - a.mean(axis=1, keepdims=True) + 60, b - b.mean(axis=1, keepdims=True) + 50
+    shown = ratio_of_means(a - b, b, of_all=PooledProducts(40.0, -20.0, 20.0, of_seed))
+    assert shown is not None
+    for limit in (shown.low, shown.high):
+        at_limit = a - b - limit * b
+        of_all = SeedSquare(40 + 40 * limit + 20 * limit**2, of_seed)
+        squares = mean_squares(at_limit)
+        assert float(np.asarray(of_all.square)) < squares.residual < squares.item
+        assert mean_interval(at_limit, of_all=of_all).p_value == pytest.approx(0.05, abs=0.005)
 
 
 def test_a_pooled_spread_of_stored_values() -> None:
