@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from results.cells import Cell, cells, condition
+from results.columns import better
 from results.comparison import Comparison, can_be_paired, compare
 from results.errors import UserError
-from results.leaderboard import better, matched_with, stated_baseline
+from results.leaderboard import matched_with, stated_baseline
 from results.outcomes import StoredScore
 from results.records import Arm
 from results.rows import Score

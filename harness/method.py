@@ -11,6 +11,7 @@ from harness.profile import Profile, Setting, load_profile, make_profile
 from harness.profile_checks import check_profile, record_types
 from harness.yaml_file import read_yaml
 from results.errors import UserError
+from results.records import LONGEST_NAME
 from trainers.objectives import Objective, find_objective, load_objective
 
 DEFAULT = "micro"  # the profile that a method is put beside where nothing names another
@@ -73,7 +74,7 @@ def study_with(method: str, profile: str | None, wanted: Wanted) -> Study:
 
 def method_name(text: str) -> str:
     """A name that a method may have: `My_loss` becomes `my-loss`."""
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip(".+-") or "method"
+    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip(".+-")[:LONGEST_NAME] or "method"
 
 
 def _parent(profile: str | None) -> Profile:

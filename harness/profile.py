@@ -16,12 +16,13 @@ from harness.suites.contract import Config
 from harness.yaml_file import read_yaml
 from results.claims.catalogue import check_roles
 from results.errors import UserError
+from results.records import LONGEST_NAME
 from trainers.datasets.sources import Source
 from trainers.spec import AdamW, Budget, LlamaShape, Lora, Precision
 
 SMALLEST_VOCABULARY = 512  # the bytes, the special tokens, and something to learn
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$", max_length=LONGEST_NAME)]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Setting = float | int | str | bool

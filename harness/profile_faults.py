@@ -5,6 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from results.records import LONGEST_NAME
+from results.text import plain
+
 # pydantic's words where a reader of YAML would not know them
 WORDS = {
     "extra_forbidden": "no such key",
@@ -14,6 +17,7 @@ WORDS = {
     "tuple_type": "a list is wanted",
     "too_short": "is empty",
     "float_parsing": "not a number",
+    "string_too_long": f"a name has at most {LONGEST_NAME} characters",
     "string_pattern_mismatch": "a name has small letters, digits and . + - only, and no sign comes first",
 }
 
@@ -37,7 +41,7 @@ def explain(error: ValidationError, written: Any, known: Collection[str] = ()) -
         message += "".join(f"; {other['loc'][-1]} is missing" for other in beside[:1])
         message += f"; there are {', '.join(known)}" if known and len(fault["loc"]) == 1 else ""
     elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list):
-        message = f"{fault['input']!r}: {message}"
+        message = f"{plain(repr(fault['input']), LONGEST_NAME)}: {message}"
     place = _place(fault["loc"], written, fault["type"] == "missing")
     return f"{place}: {message}" if place else message
 
@@ -50,4 +54,5 @@ def _place(location: tuple[int | str, ...], written: Any, missing: bool) -> str:
         if part in keys:
             parts.append(part)
             written = written[part]
-    return ".".join(map(str, [*parts, *location[-1:]] if missing else parts))
+    way = [*parts, *location[-1:]] if missing else parts
+    return ".".join(plain(str(part), LONGEST_NAME) for part in way)

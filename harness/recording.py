@@ -33,7 +33,8 @@ class Recorder:
     """Keeps the store level with the board, and takes from it nothing that a run has finished until it has the like.
 
     An arm that has ended in the store, by whichever run, stays as it is until it has ended on this board too; then it
-    has what this board's stages left, and nothing of other runs. Recording the same again changes nothing.
+    has what this board's stages left, and nothing of other runs. But where it went well in another home, a failure here
+    takes nothing from it: the run that failed says so itself. Recording the same again changes nothing.
     """
 
     def __init__(self, plan: Plan, board: Board, store: Store) -> None:
@@ -60,12 +61,14 @@ class Recorder:
 
     def _record_ended(self) -> None:
         status = {ArmKey(arm.name, arm.seed): arm.status for arm in self.store.arms(self.profile.digest)}
+        known = self.store.stages(self.profile.digest)
         ready = [
             (record, arm)
             for record, arm in self.arms
-            if _key(arm) not in self._closed and (status[_key(arm)] in UNFINISHED or self._has_ended(arm))
+            if _key(arm) not in self._closed
+            and (status[_key(arm)] in UNFINISHED or self._has_ended(arm))
+            and not (status[_key(arm)] == "ok" and self._fails(arm) and not self._is_here(known.get(_key(arm), ())))
         ]
-        known = self.store.stages(self.profile.digest)
         for state in self.board.states.values():
             if state.status in ENDED and state.key is not None:  # without one its inputs were never there
                 self._record_stage(state, ready, known)
@@ -82,6 +85,17 @@ class Recorder:
 
     def _has_ended(self, arm: Arm) -> bool:
         return all(self.board[stage].status in ENDED for stage in (arm.model, *arm.scores, *arm.stages))
+
+    def _fails(self, arm: Arm) -> bool:
+        return _ending(self.board, arm)[0] == "failed"
+
+    def _is_here(self, stages: Sequence[StageRecord]) -> bool:
+        """Whether this home has what these stages left."""
+        found = [self.board.store.find(stage.kind, stage.key) for stage in stages]
+        return all(
+            manifest is not None and manifest.content() == stage.content
+            for manifest, stage in zip(found, stages, strict=True)
+        )
 
     def _close(self, record: ArmRecord, arm: Arm) -> None:
         """Records how an arm ended, and removes what it has from stages that it did not go through: of other data or

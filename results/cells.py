@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ Condition = Status | Literal["incomplete", "absent"]
 
 # From the worst to the best.
 _STATUSES: tuple[Status, ...] = ("failed", "diverged", "skipped", "running", "planned", "ok")
-BOUNDS_OF_UNIT: Mapping[str, Bounds] = {"percent": (0.0, 100.0), "share": (0.0, 1.0)}
+# Points are a judge's, of MT-Bench.
+BOUNDS_OF_UNIT: Mapping[str, Bounds] = {"percent": (0.0, 100.0), "share": (0.0, 1.0), "points": (1.0, 10.0)}
 
 
-@dataclass(frozen=True)
-class SeedValue:
+class SeedValue(NamedTuple):
     """One training seed's score. `value` is None where there is none; then n_expected may be 0."""
 
     seed: int
@@ -136,7 +136,7 @@ def rows_of(scores: Scores) -> NDArray[np.float64] | None:
     """Item values [seeds, items] in the order of seeds and of items; None where the metric is no mean of items."""
     if not itemised(scores):
         return None
-    return np.stack([outcomes(scores[seed].values or {}).column for seed in sorted(scores)])
+    return np.array([outcomes(scores[seed].values or {}).column for seed in sorted(scores)])
 
 
 def _items(stored: StoredScore) -> tuple[str, ...]:

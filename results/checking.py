@@ -9,6 +9,7 @@ from sqlalchemy.exc import DatabaseError
 from results.schema import ArmRow, ItemRow, ProfileRow, ScoreRow
 from results.store import Store
 from results.text import plain
+from results.wording import count
 
 # As close as a suite's own mean and that of its items have to lie when they are recorded.
 _TOLERANCE = 1e-6
@@ -73,12 +74,12 @@ def _name(row: Row[Any]) -> str:
 def _score_faults(row: Row[Any]) -> list[str]:
     """Where a score's items contradict it."""
     if not row.itemised:
-        return [f"has {row.kept} items, and none were recorded"] if row.kept else []
+        return [f"has {count(row.kept, 'item')}, and none were recorded"] if row.kept else []
     found = []
     if (row.scored or 0) != row.n_scored:
-        found.append(f"{row.scored or 0} items have a value, and {row.n_scored} had one when it was recorded")
+        found.append(f"items with a value: {row.scored or 0}, and {row.n_scored} when it was recorded")
     if (row.kept or 0) > row.n_expected:
-        found.append(f"has {row.kept} items of {row.n_expected} expected")
+        found.append(f"has {count(row.kept, 'item')} of {row.n_expected} expected")
     if row.is_mean and not _agree(row.value, row.mean):
         found.append(f"was recorded as {row.value}, and the mean of its items is {row.mean}")
     return found

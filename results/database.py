@@ -74,6 +74,12 @@ def shown_place(url_or_path: str | Path) -> str:
     return str(file_of(url) or shown(url))
 
 
+def is_there(url_or_path: str | Path) -> bool:
+    """Whether there is a database to open: a server's is taken to be there. Raises UserError for another URL."""
+    path = file_of(_url(url_or_path))
+    return path is None or path.exists()
+
+
 def file_of(url: URL) -> Path | None:
     """The file of a SQLite database; None for one in memory and for PostgreSQL."""
     on_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")

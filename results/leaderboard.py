@@ -1,8 +1,7 @@
 """The leaderboard of a profile: a row for every arm name over its seeds, a column for every metric, from the items."""
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf
@@ -10,59 +9,24 @@ from math import inf
 from pydantic import BaseModel
 
 from results.cells import Cell, cells, worst
+from results.collecting import uncollected
+from results.columns import Column, ScoresByColumn, check_columns, columns_of, main_column, with_missing
 from results.comparison import Comparison, compare
-from results.digest import canonical_json
 from results.errors import UserError
-from results.outcomes import ArmKey, StoredScore
-from results.records import Arm, Profile, Stage
-from results.rows import Score
+from results.outcomes import ArmKey
+from results.records import Arm, Profile
 from results.statistics import Interval
-from results.store import Store, Trained
+from results.store import Store
+from results.stored_training import Trained
 from results.text import plain
-
-# Units of which neither more nor less is better.
-_NEUTRAL = ("characters", "tokens")
-
-
-def better(unit: str, higher: bool | None) -> bool | None:
-    """Whether higher values are better; None where that is unknown, and of lengths, of which neither is."""
-    return None if unit in _NEUTRAL else higher
-
-
-@dataclass(frozen=True)
-class Column:
-    """One metric of one suite under one judge: scores of different judges never share a column.
-
-    `part` says that another column averages this one over its suite. `higher_is_better` is None, as nobody knows, in a
-    column that was asked for and that no arm has a score in.
-    """
-
-    suite: str
-    metric: str
-    unit: str
-    higher_is_better: bool | None
-    judge: str | None
-    part: bool
-
-    @property
-    def name(self) -> str:
-        """How a column is asked for."""
-        return f"{self.suite}/{self.metric}"
-
-    @property
-    def direction(self) -> str:
-        """An arrow towards the better values; none for lengths and where nothing was scored."""
-        return {True: "↑", False: "↓", None: ""}[better(self.unit, self.higher_is_better)]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One seed of a row and where its numbers come from. `trained` is the sum over its training stages."""
+    """One seed of a row, and what its training took; None where nothing was trained."""
 
     arm: Arm
-    stages: tuple[Stage, ...]
     trained: Trained | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -152,9 +116,7 @@ def stated_baseline(profile: Profile) -> str | None:
     return _Stated.model_validate(profile.spec.get("leaderboard") or {}).baseline
 
 
-_Scores = dict[tuple[str, int], dict[int, StoredScore]]  # by arm name and column, then by seed
-
-
+@uncollected
 def leaderboard(
     store: Store,
     profile_name: str,
@@ -172,41 +134,28 @@ def leaderboard(
     Raises UserError where there is no such profile or arm, or no such column among others. A column that only the
     profile states, or of a profile without any score, is there, and its cells say what became of the arms.
     """
-    # Nothing that is made here is garbage before its end: the collector would look through all of it over and over.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return _leaderboard(store, profile_name, main, baseline, columns, confidence)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _leaderboard(  # noqa: PLR0917
-    store: Store, profile_name: str, main: str | None, baseline: str | None, columns: Sequence[str], confidence: float
-) -> Leaderboard:
     profile = store.profile(profile_name)
     stated = _Stated.model_validate(profile.spec.get("leaderboard") or {})
     recorded = store.arms(profile.digest)
     arms: dict[str, list[Arm]] = defaultdict(list)
     for arm in recorded:
         arms[arm.name].append(arm)
-    found, scores = _columns(store.scores(profile.digest))
+    found, scores = columns_of(store.scores(profile.digest))
     if found:
-        _check_columns(found, filter(None, (main, *columns)))
+        check_columns(found, filter(None, (main, *columns)))
     wanted = (("main column", main, stated.main), ("baseline", baseline, stated.baseline))
     asked_for = tuple(f"the {what} {plain(one)}" for what, one, own in wanted if one is not None and one != own)
     main, baseline, columns = main or stated.main, baseline or stated.baseline, columns or stated.columns
-    found = _with_missing(found, filter(None, (main, *columns)))
-    index = _main_column(found, main)
+    found = with_missing(found, filter(None, (main, *columns)))
+    index = main_column(found, main)
     if baseline is not None and baseline not in arms:
         known = plain(", ".join(sorted(arms)))
         raise UserError(f"{plain(profile.name)} has no arm {baseline!r} to compare with; it has: {known}")
     matched = set(arms) if baseline is None else matched_with(arms, baseline)
-    runs = _runs(store, profile.digest, recorded)
+    trained = store.trained(profile.digest)
     asked = [(own, scores.get((name, c), {})) for name, own in arms.items() for c in range(len(found))]
     shown = iter(cells(asked, confidence))
-    rows = [_row(own, tuple(islice(shown, len(found))), runs, name in matched) for name, own in arms.items()]
+    rows = [_row(own, tuple(islice(shown, len(found))), trained, name in matched) for name, own in arms.items()]
     if index is not None:
         if baseline is not None:
             rows = _compare(rows, baseline, index, scores, confidence)
@@ -215,80 +164,13 @@ def _leaderboard(  # noqa: PLR0917
     return Leaderboard(profile, found, tuple(rows), index, baseline, confidence, chosen, asked_for)
 
 
-def _columns(stored: Sequence[StoredScore]) -> tuple[tuple[Column, ...], _Scores]:
-    """The columns, those without a judge's split by suite and metric, and the scores under each."""
-    members = {suite for one in stored for suite in _members(one.score)}
-    judges: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for one in stored:
-        judges[one.score.suite, one.score.metric] |= {judge} if (judge := _judge(one.score)) else set()
-    found: dict[Column, dict[ArmKey, StoredScore]] = defaultdict(dict)
-    for one in stored:
-        score, known = one.score, judges[one.score.suite, one.score.metric]
-        # A score that names no judge (no answer came) belongs to the only one there is.
-        judge = next(iter(known)) if len(known) == 1 else _judge(score)
-        unit = str(score.detail.get("unit", ""))
-        part = score.suite in members
-        found[Column(score.suite, score.metric, unit, score.higher_is_better, judge, part)][one.arm] = one
-    columns = sorted(found, key=lambda column: (column.suite, column.metric, column.judge or "", column.unit))
-    scores: _Scores = defaultdict(dict)
-    for index, column in enumerate(columns):
-        for arm, one in found[column].items():
-            scores[arm.name, index][arm.seed] = one
-    return tuple(columns), scores
-
-
-def _judge(score: Score) -> str | None:
-    judge = score.detail.get("judge", score.detail.get("annotators"))
-    if isinstance(judge, list) and len(judge) == 1:
-        judge = judge[0]
-    return (judge if isinstance(judge, str) else canonical_json(judge)) if judge else None
-
-
-def _members(score: Score) -> Sequence[str]:
-    """The suites that this score averages."""
-    members = score.detail.get("members")
-    return list(members) if isinstance(members, Mapping) else []
-
-
-def _check_columns(columns: Sequence[Column], asked: Iterable[str]) -> None:
-    names = [column.name for column in columns]
-    for name in asked:
-        if name not in names:
-            raise UserError(f"there is no column {name!r}; there are: {plain(', '.join(dict.fromkeys(names)))}")
-
-
-def _with_missing(columns: tuple[Column, ...], asked: Iterable[str]) -> tuple[Column, ...]:
-    """The columns, and those asked for that no arm has a score in."""
-    names = {column.name for column in columns}
-    missing = [name.partition("/") for name in dict.fromkeys(asked) if name not in names]
-    return (*columns, *(Column(suite, metric, "", None, None, False) for suite, _, metric in missing))
-
-
-def _main_column(columns: Sequence[Column], main: str | None) -> int | None:
-    fitting = (i for i, column in enumerate(columns) if (not column.part if main is None else column.name == main))
-    return next(fitting, None)
-
-
-def _runs(store: Store, profile: str, arms: Iterable[Arm]) -> dict[ArmKey, Run]:
-    stages, trained = store.stages(profile), store.trained(profile)
-    runs = {}
-    for arm in arms:
-        key = ArmKey(arm.name, arm.seed)
-        own = stages.get(key, [])
-        training = [stage for stage in own if stage.kind == "train"]
-        curves = [trained[stage.key] for stage in training if stage.key in trained]
-        total = Trained(sum(c.examples for c in curves), sum(c.tokens for c in curves)) if curves else None
-        runs[key] = Run(arm, tuple(own), total, sum(stage.seconds or 0.0 for stage in training))
-    return runs
-
-
-def _row(arms: Sequence[Arm], own_cells: tuple[Cell, ...], runs: Mapping[ArmKey, Run], matched: bool) -> Row:
+def _row(arms: Sequence[Arm], own_cells: tuple[Cell, ...], trained: Mapping[ArmKey, Trained], matched: bool) -> Row:
     broken = [arm for arm in arms if arm.status != "ok"]
     unfinished = [one for one in own_cells if one.condition not in ("ok", "absent")]
     status = worst(arm.status for arm in broken) if broken else unfinished[0].condition if unfinished else "ok"
     reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
-    own = tuple(runs[ArmKey(arm.name, arm.seed)] for arm in arms)
-    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), own_cells, None, matched, own)
+    runs = tuple(Run(arm, trained.get(ArmKey(arm.name, arm.seed))) for arm in arms)
+    return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), own_cells, None, matched, runs)
 
 
 def matched_with(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:
@@ -310,7 +192,7 @@ def _comparisons(arm: Arm) -> set[str]:
     return {str(name) for name in names} if isinstance(names, list) else set()
 
 
-def _compare(rows: Sequence[Row], baseline: str, main: int, scores: _Scores, confidence: float) -> list[Row]:
+def _compare(rows: Sequence[Row], baseline: str, main: int, scores: ScoresByColumn, confidence: float) -> list[Row]:
     """The rows with what they are beside the baseline."""
     ok = {row.name for row in rows if row.matched and row.cells[main].condition == "ok"}
     arms = {name: scores[name, main] for name in sorted(ok - {baseline}) if baseline in ok}

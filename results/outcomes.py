@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from math import fsum, isclose, sqrt
 from struct import pack
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from results.records import long_name
 from results.rows import Item, Score
 
 
@@ -70,16 +72,21 @@ class StoredScore:
 
 
 def items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple[str, str], list[Item]]:
-    """The items of every (suite, metric). Raises ValueError where scores and items disagree."""
+    """The items of every (suite, metric). Raises ValueError where scores and items disagree, or a name is too long."""
     found: dict[tuple[str, str], dict[str, Item]] = {(score.suite, score.metric): {} for score in scores}
     if len(found) != len(scores):
         raise ValueError("a metric of a suite stands twice among the scores")
+    for name in dict.fromkeys(chain.from_iterable(found)):
+        if too_long := long_name(name):
+            raise ValueError(f"suite or metric {too_long}")
     for item in items:
         own = found.get((item.suite, item.metric))
         if own is None:
             raise ValueError(f"item {item.item!r} belongs to {item.suite} {item.metric}, which has no score")
         if item.item in own:
             raise ValueError(f"item {item.item!r} stands twice in {item.suite} {item.metric}")
+        if too_long := long_name(item.item):
+            raise ValueError(f"item {too_long}")
         own[item.item] = item
     for score in scores:
         _check(score, [item.value for item in found[score.suite, score.metric].values()])

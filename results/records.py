@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from results.digest import Json
+from results.text import plain
+
+# Characters of a name: an index holds it, and PostgreSQL's holds 2,704 bytes of a row.
+LONGEST_NAME = 200
 
 Status = Literal["planned", "running", "ok", "failed", "diverged", "skipped"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -72,3 +76,10 @@ class CurvePoint(_Record):
     tokens: int
     metric: str
     value: Finite | None
+
+
+def long_name(name: str) -> str | None:
+    """What is wrong with a name that is too long; None where it is not."""
+    if len(name) <= LONGEST_NAME:
+        return None
+    return f"{plain(name, 40)}: a name has at most {LONGEST_NAME} characters"

@@ -8,17 +8,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Engine, Select, delete, func, insert, inspect, select
-from sqlalchemy.orm import Session, aliased
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import ColumnElement, Engine, Select, delete, insert, inspect, select
+from sqlalchemy.orm import Session
 
 from results.claims.records import ClaimRecord, VerdictRecord
 from results.database import upsert, writing
 from results.errors import UserError
 from results.outcomes import ArmKey, StoredScore, evidence, is_mean, items_by_score
-from results.records import Arm, CurvePoint, Profile, Stage
+from results.records import Arm, CurvePoint, Profile, Stage, long_name
 from results.reported import ReportedNumber
 from results.rows import Item, Score
 from results.schema import (
@@ -36,18 +36,12 @@ from results.schema import (
     storable,
 )
 from results.stored_scores import stored_scores
+from results.stored_training import Trained, trained
 from results.upgrade import open_engine
 
 UNFINISHED = ("planned", "running")  # statuses of arms that no run has come to the end of
 
 _Record = TypeVar("_Record", bound=BaseModel)
-
-
-class Trained(NamedTuple):
-    """What a stage was trained on, by the end of its curve: examples and supervised tokens."""
-
-    examples: int
-    tokens: int
 
 
 class Store:
@@ -74,13 +68,20 @@ class Store:
         self.close()
 
     def record_profile(self, profile: Profile) -> None:
-        """Keeps the first `created`; a name stands for the version that was recorded last."""
+        """Keeps the first `created`; a name stands for the version that was recorded last.
+
+        Raises UserError for a name that is too long.
+        """
+        if too_long := long_name(profile.name):
+            raise UserError(f"profile {too_long}")
         row = profile.model_dump() | {"recorded": datetime.now(UTC)}
         with writing(self.engine) as session:
             upsert(session, ProfileRow, row, identity=("digest",), keep=("created",))
 
     def record_arm(self, arm: Arm, *, unless_ended: bool = False) -> None:
-        """unless_ended: nothing is written where the arm is there and has ended"""
+        """unless_ended: nothing is written where the arm is there and has ended. Raises UserError for a long name."""
+        if too_long := long_name(arm.name):
+            raise UserError(f"arm {too_long}")
         with writing(self.engine) as session:
             own = select(ArmRow.status).filter_by(profile=arm.profile, name=arm.name, seed=arm.seed)
             if unless_ended and session.scalar(own) not in (None, *UNFINISHED):
@@ -215,19 +216,10 @@ class Store:
                 for row in session.scalars(query)
             ]
 
-    def trained(self, profile: str) -> dict[str, Trained]:
-        """What every stage of the profile with this digest that has a curve was trained on, by stage key."""
-        point = aliased(CurveRow)
-        last = select(func.max(point.step)).where(point.stage_key == StageRow.key).scalar_subquery()
-        stages = select(ArmStageRow.stage_key).join(ArmRow).where(ArmRow.profile == profile)
-        query = (
-            select(StageRow.key, func.max(CurveRow.examples), func.max(CurveRow.tokens))
-            .join(CurveRow, (CurveRow.stage_key == StageRow.key) & (CurveRow.step == last))
-            .where(StageRow.key.in_(stages))
-        )
-        with Session(self.engine) as session:
-            rows = session.execute(query.group_by(StageRow.key))
-            return {key: Trained(examples, tokens) for key, examples, tokens in rows}
+    def trained(self, profile: str) -> dict[ArmKey, Trained]:
+        """What the training of every arm of the profile with this digest took; without those that have no curve."""
+        with self.engine.connect() as connection:
+            return trained(connection, profile)
 
     def record_reported(self, numbers: Iterable[ReportedNumber]) -> None:
         """Makes `numbers` all that the papers are known to report."""
@@ -267,8 +259,8 @@ class Store:
     def _read(self, record: type[_Record], query: Select[*tuple[Any, ...]]) -> list[_Record]:
         """Records from a query for their `_columns`."""
         with self.engine.connect() as connection:
-            rows = connection.execute(query)
-            return [record.model_validate(dict(zip(record.model_fields, row, strict=True))) for row in rows]
+            rows = [dict(zip(record.model_fields, row, strict=True)) for row in connection.execute(query).all()]
+        return TypeAdapter(list[record]).validate_python(rows)  # type: ignore[valid-type]
 
 
 def _columns(record: type[BaseModel], table: type[Base]) -> list[ColumnElement[Any]]:

@@ -1,13 +1,16 @@
 """Reads a profile's scores with the items behind them: what every table is made of."""
 
+import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import accumulate, chain
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, select
 
 from results.outcomes import ArmKey, Outcomes, StoredScore, counted, evidence, says_mean
 from results.rows import Score
@@ -16,7 +19,7 @@ from results.schema import ArmRow, ItemRow, ScoreRow
 _ARM, _SCORE, _ITEM = ArmRow.__table__, ScoreRow.__table__, ItemRow.__table__
 _OF_ROW = [_SCORE.c[name] for name in ("id", "arm_id", "stage_key", "itemised", "evidence")]
 _FIELDS = tuple(Score.model_fields)
-_AT_A_TIME = 500  # rows of items at a time: so few that none is alive when the interpreter looks for garbage
+_scores = TypeAdapter(list[Score])
 _NONE = Outcomes((), np.empty(0))
 
 
@@ -29,9 +32,10 @@ def stored_scores(connection: Connection, profile: str) -> list[StoredScore]:
         .order_by(_ARM.c.name, _ARM.c.seed, _SCORE.c.suite, _SCORE.c.metric)
     )
     values = _values(connection, profile)
-    found: list[StoredScore] = []
+    rows: list[dict[str, Any]] = []
+    kept: list[tuple[ArmKey, str, Outcomes | None]] = []
     fitted, of_stage = [], defaultdict[tuple[int, str], dict[tuple[str, str], Outcomes]](dict)
-    for name, seed, score_id, arm_id, stage, itemised, used, *written in connection.execute(scored):
+    for name, seed, score_id, arm_id, stage, itemised, used, *written in connection.execute(scored).all():
         fields = dict(zip(_FIELDS, written, strict=True))
         own, mean = values.get(score_id, _NONE), says_mean(fields["detail"])
         if itemised or mean:
@@ -39,8 +43,11 @@ def stored_scores(connection: Connection, profile: str) -> list[StoredScore]:
         if itemised:
             of_stage[arm_id, stage][fields["suite"], fields["metric"]] = own
         if not mean and used is not None:
-            fitted.append((len(found), arm_id, itemised, used))
-        found.append(StoredScore(ArmKey(name, seed), stage, Score(**fields), own if mean else None))
+            fitted.append((len(rows), arm_id, itemised, used))
+        rows.append(fields)
+        kept.append((ArmKey(name, seed), stage, own if mean else None))
+    scores = _scores.validate_python(rows)
+    found = [StoredScore(arm, stage, score, own) for (arm, stage, own), score in zip(kept, scores, strict=True)]
     for place, arm_id, itemised, used in fitted:
         one = found[place]
         stage_left = of_stage[arm_id, one.stage]
@@ -53,29 +60,41 @@ def stored_scores(connection: Connection, profile: str) -> list[StoredScore]:
 def _values(connection: Connection, profile: str) -> Mapping[int, Outcomes]:
     """The outcomes of every score that has items, in the items' order."""
     scores = select(_SCORE.c.id).join_from(_SCORE, _ARM).where(_ARM.c.profile == profile)
-    # The index on items has their order, so that nothing is sorted.
-    query = (
-        select(_ITEM.c.score_id, _ITEM.c.item, _ITEM.c.value)
-        .where(_ITEM.c.score_id.in_(scores), _ITEM.c.value.is_not(None))
-        .order_by(_ITEM.c.score_id, _ITEM.c.item)
-    )
+    scored = (_ITEM.c.score_id.in_(scores), _ITEM.c.value.is_not(None))
+    # A list of names for each score, and of values nothing else: a million rows of three columns would take twice as
+    # long to fetch as all the rest together.
+    listed = select(_ITEM.c.score_id, _names(connection)).where(*scored).group_by(_ITEM.c.score_id)
+    known: dict[str, tuple[str, ...]] = {}
+    names = {}
+    for score_id, text in connection.execute(listed.order_by(_ITEM.c.score_id)).all():
+        if text not in known:
+            known[text] = tuple(sorted(json.loads(text)))
+        names[score_id] = known[text]
+    column = _column(connection, select(_ITEM.c.value).where(*scored).order_by(_ITEM.c.score_id, _by_name(connection)))
+    ends = list(accumulate(map(len, names.values())))
+    return {
+        score_id: Outcomes(own, column[end - len(own) : end])
+        for (score_id, own), end in zip(names.items(), ends, strict=True)
+    }
+
+
+def _names(connection: Connection) -> ColumnElement[str]:
+    """The items of a group as a list in JSON, in any order."""
+    if connection.dialect.name == "sqlite":
+        return func.json_group_array(_ITEM.c.item)
+    return cast(func.json_agg(_ITEM.c.item), Text)
+
+
+def _by_name(connection: Connection) -> ColumnElement[str]:
+    """Items as Python orders them, by code points: that is SQLite's own order, and what PostgreSQL calls "C"."""
+    return _ITEM.c.item if connection.dialect.name == "sqlite" else _ITEM.c.item.collate("C")
+
+
+def _column(connection: Connection, query: Select[tuple[float]]) -> NDArray[np.float64]:
+    """The one column of a query."""
     answer = connection.execute(query)
-    cursor = answer.cursor
-    assert cursor is not None
     # The driver's own rows: to make SQLAlchemy's of them takes longer than to read them.
-    rows = chain.from_iterable(iter(lambda: cursor.fetchmany(_AT_A_TIME), []))
-    orders: dict[tuple[str, ...], tuple[tuple[str, ...], Sequence[int] | None]] = {}
-    found = {}
-    for score_id, group in groupby(rows, itemgetter(0)):
-        _, items, own = zip(*group, strict=True)
-        column = np.array(own, float)
-        known = orders.get(items)
-        if known is None:
-            # A database may order text otherwise than we do.
-            order = sorted(range(len(items)), key=items.__getitem__)
-            names = tuple(items[place] for place in order)
-            known = orders[items] = (names, None if names == items else order)
-        names, places = known
-        found[score_id] = Outcomes(names, column if places is None else column[places])
+    rows: Any = answer.cursor
+    column = np.fromiter(chain.from_iterable(rows), np.float64)
     answer.close()
-    return found
+    return column

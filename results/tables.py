@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from io import StringIO
 
 from results.cells import Cell
+from results.collecting import uncollected
+from results.columns import Column
 from results.comparison import Comparison
-from results.leaderboard import Column, Leaderboard
+from results.leaderboard import Leaderboard
 from results.statistics import Interval
 from results.text import no_formula, plain
 from results.wording import cell_text, difference_heading, difference_text, heading, notes, relative_text, seen
 
 
+@uncollected
 def terminal(board: Leaderboard, width: int = 120) -> str:
     """The leaderboard for a terminal `width` columns wide, without colours."""
     from rich.console import Console
@@ -34,6 +37,7 @@ def terminal(board: Leaderboard, width: int = 120) -> str:
     return written.getvalue()
 
 
+@uncollected
 def markdown(board: Leaderboard) -> str:
     """The leaderboard as a GitHub-flavoured Markdown table with notes below."""
     head, *body = grid(board, escape)
@@ -47,6 +51,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+@uncollected
 def csv(board: Leaderboard) -> str:
     """One line for every arm and metric in full precision, numbers as Python writes them; empty where there is none.
 
@@ -62,6 +67,7 @@ def csv(board: Leaderboard) -> str:
             **_cell_fields(shown),
             **_comparison_fields(row.compared if index == board.main else None),
             "baseline": _spreadsheet(board.baseline or ""),
+            "not_stated_by_profile": _spreadsheet("; ".join(board.asked)),
             "matched": "" if board.baseline is None else str(row.matched).lower(),
             "reason": _spreadsheet(row.reason),
         }
@@ -76,9 +82,25 @@ def csv(board: Leaderboard) -> str:
     return file.getvalue()
 
 
+# What GitHub and its like make a link of without being asked, and more: addresses with a scheme, of the web, of mail.
+_ADDRESS = re.compile(
+    r"((?:(?:[a-z][a-z0-9+.-]*://|(?<![a-z0-9])www\.)[^\s`|<>\\]*"
+    r"|[a-z0-9.+_:-]+@[a-z0-9@_-]*\.[a-z0-9@._-]*)+)",  # several on end are one
+    re.IGNORECASE | re.ASCII,
+)
+
+
 def escape(text: str, limit: int = 300) -> str:
-    """Text for Markdown: shown as it stands, on one line, never as markup, a link or a cell's end."""
-    shown = plain(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text for Markdown: as it stands, on one line, never as markup, a link or a cell's end.
+
+    Web and mail addresses stand as code: by then some have undone all escapes, and look for addresses in what is left.
+    """
+    parts = _ADDRESS.split(plain(text, limit))  # every second one is an address
+    return "".join(f"`{part}`" if place % 2 else _escaped(part) for place, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = re.sub(r"[\\`*|\[\]~$#]", r"\\\g<0>", shown)
     # Inside a word an underscore is no emphasis.
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", shown)

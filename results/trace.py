@@ -11,6 +11,7 @@ from results.errors import UserError
 from results.records import Profile, Stage
 from results.store import Store
 from results.text import plain
+from results.wording import count
 
 # The query behind a number of a table: the outcome of every item of one arm under one metric.
 ITEMS = """\
@@ -110,7 +111,7 @@ def written(found: Trace) -> str:
 
 def _score_lines(score: TracedScore, stage: Stage | None) -> list[str]:
     made = f"the mean of {score.n_scored}" if score.is_mean else f"by its suite, from {score.n_scored}"
-    lines = [f"seed {score.seed}: {score.value!r}, {made} of {score.n_expected} items"]
+    lines = [f"seed {score.seed}: {score.value!r}, {made} of {count(score.n_expected, 'item')}"]
     if stage is not None:
         by = f"{plain(stage.command)}, " if stage.command else ""
         commit = f"commit {stage.commit}{' with changes' if stage.dirty else ''}" if stage.commit else "no commit"

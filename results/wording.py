@@ -4,8 +4,9 @@ from collections.abc import Collection
 from math import inf
 
 from results.cells import Cell
+from results.columns import Column
 from results.comparison import POWER
-from results.leaderboard import Column, Leaderboard, Run
+from results.leaderboard import Leaderboard, Run
 from results.ratio import Ratio
 from results.statistics import Interval, Spread
 
@@ -13,6 +14,11 @@ from results.statistics import Interval, Spread
 _COUNT = "items"
 _DECIMALS = {"percent": 1, "nats": 3, "share": 3, "characters": 0, "tokens": 0}
 _MARKS = {Spread.SEEDS_AND_ITEMS: "", Spread.ITEMS: "†", Spread.SEEDS: "‡", Spread.SOME_SEEDS: "§", Spread.NOTHING: ""}
+
+
+def count(number_of: int, noun: str) -> str:
+    """`1 claim`, `1,200 claims`."""
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
 
 
 def number(value: float, unit: str) -> str:

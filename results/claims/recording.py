@@ -3,6 +3,7 @@
 import csv as csv_format
 from io import StringIO
 from math import isfinite
+from typing import Any
 
 from results.claims.catalogue import Catalogue, catalogue
 from results.claims.records import ClaimRecord, VerdictRecord
@@ -49,14 +50,26 @@ def verdict_records(table: ClaimTable) -> list[VerdictRecord]:
 
 
 def csv(table: ClaimTable) -> str:
-    """A line for every claim, and for every part of those that have several, in full precision.
+    """The rows of `verdict_rows` as lines, in full precision.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    lines = [{name: _field(value) for name, value in row.items()} for row in verdict_rows(table)]
+    file = StringIO()
+    writer = csv_format.DictWriter(file, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def verdict_rows(table: ClaimTable) -> list[dict[str, Any]]:
+    """A row for every claim, and for every part of those that have several, in values that JSON has.
 
     The columns are those of the store's verdicts, with the claim's paper and statement and all that its paper reports.
-    Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
     parts = {(result.claim.id, place): part for result in table.results for place, part in enumerate(result.parts, 1)}
     claims = {result.claim.id: result for result in table.results}
-    lines = []
+    rows = []
     for record in verdict_records(table):
         result = claims[record.claim]
         shown = parts.get((record.claim, record.part or 1)) if record.part or len(result.parts) == 1 else None
@@ -69,12 +82,8 @@ def csv(table: ClaimTable) -> str:
             "minimum_detectable_effect": shown.detectable if shown is not None else None,
             "reported_all": reported_text(effects) if effects else None,
         }
-        lines.append({name: _field(value) for name, value in (record.model_dump() | about).items()})
-    file = StringIO()
-    writer = csv_format.DictWriter(file, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return file.getvalue()
+        rows.append(record.model_dump(mode="json") | about)
+    return rows
 
 
 def _field(value: object) -> str:

@@ -19,6 +19,7 @@ from results.claims.wording import (
 from results.reported import PAPERS, Reported, reported
 from results.tables import escape
 from results.text import plain
+from results.wording import count
 
 Quote = Callable[[str], str]
 Studies = Mapping[str, Mapping[str, object]]  # maps of roles by the name of a study
@@ -105,7 +106,7 @@ def _remarks(table: ClaimTable) -> list[str]:
         "average over tasks is taken task by task here, item by item, and its interval is another than in the "
         "leaderboard, which adds the arms' standard errors. Each effect is written so that a positive one is what the "
         "claim says. p: twice the one-sided p-value, corrected after Holm over the "
-        f"{len(table.run)} claims that were run; a part's own verdict is by its interval alone.",
+        f"{count(len(table.run), 'claim')} run; a part's own verdict is by its interval alone.",
         "Relative gain: the difference divided by the mean that it is taken to, with Fieller's limits.",
         *mark_notes(estimates),
     ]

@@ -8,7 +8,7 @@ from results.claims.contrast import Correlation, Interaction, Level, Part, Rule,
 from results.claims.estimate import Estimate
 from results.claims.records import Verdict
 from results.ratio import Ratio
-from results.wording import interval, spread_notes
+from results.wording import count, interval, spread_notes
 
 Named = Callable[[str], str]  # what stands for a role
 
@@ -77,7 +77,7 @@ def relative_text(relative: Ratio | None) -> str:
 def size_text(found: Estimate) -> str:
     """Seeds and items behind an effect; a score that is no mean of items says nothing of these."""
     effect = found.effect
-    return f"{effect.n_seeds} × {effect.n_items:,}" if effect.n_items else f"{effect.n_seeds} seeds"
+    return f"{effect.n_seeds} × {effect.n_items:,}" if effect.n_items else count(effect.n_seeds, "seed")
 
 
 def p_text(p_value: float | None) -> str:

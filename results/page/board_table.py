@@ -1,13 +1,16 @@
 """The leaderboard's table on the page: cells with bars, and for every arm its seeds and where its numbers come from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from results.cells import Cell
+from results.columns import Column
 from results.digest import Json, canonical_json
-from results.leaderboard import Column, Leaderboard, Row, Run
+from results.leaderboard import Leaderboard, Row, Run
+from results.outcomes import ArmKey
 from results.page.chart import Axis, Bar, axis, bar
 from results.page.rates import objectives
+from results.records import Stage
 from results.text import plain
 from results.wording import cell_text, difference_heading, difference_text, heading, number, spend
 
@@ -64,18 +67,23 @@ def heads(board: Leaderboard) -> list[Head]:
     return found
 
 
-def table_lines(board: Leaderboard) -> list[Line]:
-    """A line for every row of the board."""
+def table_lines(board: Leaderboard, stages: Mapping[ArmKey, Sequence[Stage]]) -> list[Line]:
+    """A line for every row of the board. `stages`: those that its runs went through, where they are known."""
     order = board.shown
     axes = {}
     for index in order:
         cells = [row.cells[index] for row in board.rows]
         axes[index] = axis((one.interval for one in cells), (value for one in cells for value in _seeds(one)))
     differences = axis(row.difference for row in board.rows)
-    return [_line(row, board, axes, differences) for row in board.rows]
+    found = []
+    for row in board.rows:
+        own = [stages.get(ArmKey(row.name, run.arm.seed), ()) for run in row.runs]
+        sources = [_source(run, went, row, board) for run, went in zip(row.runs, own, strict=True)]
+        found.append(_line(row, board, axes, differences, sources))
+    return found
 
 
-def _line(row: Row, board: Leaderboard, axes: dict[int, Axis], differences: Axis) -> Line:
+def _line(row: Row, board: Leaderboard, axes: dict[int, Axis], differences: Axis, sources: Sequence[Source]) -> Line:
     cells = [_cell(row.cells[index], board.columns[index], axes[index]) for index in board.shown]
     if board.baseline is not None and board.main is not None:
         cells.insert(1, _difference(row, board.columns[board.main], differences))
@@ -88,7 +96,7 @@ def _line(row: Row, board: Leaderboard, axes: dict[int, Axis], differences: Axis
         baseline=row.name == board.baseline,
         cells=tuple(cells),
         spend=spend(row.runs),
-        sources=tuple(_source(run, row, board) for run in row.runs),
+        sources=tuple(sources),
         comparisons=tuple(plain(str(name)) for name in named) if isinstance(named, list) else (),
         objectives=tuple(dict.fromkeys(plain(name) for name in objectives(board.profile.spec, row.method))),
     )
@@ -117,29 +125,29 @@ def _difference(row: Row, column: Column, on: Axis) -> Shown:
     return Shown(text, sort, bar(row.difference, (), on), "", "ok")
 
 
-def _source(run: Run, row: Row, board: Leaderboard) -> Source:
+def _source(run: Run, stages: Sequence[Stage], row: Row, board: Leaderboard) -> Source:
     judges = sorted({c.judge for c, shown in zip(board.columns, row.cells, strict=True) if c.judge and shown.per_seed})
-    commits = sorted({f"{s.commit[:12]}{' with changes' if s.dirty else ''}" for s in run.stages if s.commit})
-    versions = sorted({f"{name} {version}" for stage in run.stages for name, version in stage.versions.items()})
-    engines = sorted({_engine(stage.spec["engine"]) for stage in run.stages if stage.spec.get("engine")})
+    commits = sorted({f"{s.commit[:12]}{' with changes' if s.dirty else ''}" for s in stages if s.commit})
+    versions = sorted({f"{name} {version}" for stage in stages for name, version in stage.versions.items()})
+    engines = sorted({_engine(stage.spec["engine"]) for stage in stages if stage.spec.get("engine")})
     facts = (
         ("method", run.arm.method),
         ("settings", canonical_json(run.arm.settings)),
-        ("trained on", spend((run,)) + (f" in {run.seconds:,.0f} s" if run.trained else "")),
-        ("command", ", ".join(sorted({stage.command for stage in run.stages if stage.command}))),
+        ("trained on", spend((run,)) + (f" in {run.trained.seconds:,.0f} s" if run.trained else "")),
+        ("command", ", ".join(sorted({stage.command for stage in stages if stage.command}))),
         ("commit", ", ".join(commits)),
         ("profile", board.profile.digest),
         ("judge", ", ".join(judges)),
         ("engine", ", ".join(engines)),
         ("versions", ", ".join(versions)),
-        ("hosts", ", ".join(sorted({stage.host for stage in run.stages if stage.host}))),
+        ("hosts", ", ".join(sorted({stage.host for stage in stages if stage.host}))),
     )
     return Source(
         title=f"seed {run.arm.seed}: {run.arm.status}",
         facts=tuple((name, plain(text, 600)) for name, text in facts if text),
         stages=tuple(
             (plain(s.kind), s.status, plain(s.key, 80), plain(s.content or "", 80), plain(s.artifact or "", 200))
-            for s in run.stages
+            for s in stages
         ),
     )
 

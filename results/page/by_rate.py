@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from math import log10
 
+from results.columns import Column
 from results.digest import Json
-from results.leaderboard import Column, Leaderboard, Row
+from results.leaderboard import Leaderboard, Row
 from results.page.figure import (
     HEIGHT,
     Figure,

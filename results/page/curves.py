@@ -1,16 +1,19 @@
 """Training curves: the loss of every training by its updates, a figure for every objective."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 from results.digest import Json
 from results.leaderboard import Leaderboard
+from results.outcomes import ArmKey
 from results.page.figure import HEIGHT, Figure, dashes, label, labels_at, palette
 from results.page.vega import PLOT, axis, domain, drawn
+from results.records import Stage
 from results.store import Store
 from results.text import plain
+from results.wording import count
 
 LIMIT = 90  # trainings on a page
 NAMES = 14  # arms in one figure
@@ -29,12 +32,12 @@ class Curve(NamedTuple):
     points: tuple[tuple[int, float | None], ...]
 
 
-def read_curves(store: Store, board: Leaderboard) -> list[Curve]:
+def read_curves(store: Store, board: Leaderboard, stages: Mapping[ArmKey, Sequence[Stage]]) -> list[Curve]:
     """The loss curves of a leaderboard's trainings, each once, in the order of its rows. At most LIMIT."""
     users: dict[str, tuple[str, str, list[tuple[str, int]]]] = {}
     for row in board.rows:
         for run in row.runs:
-            for stage in run.stages:
+            for stage in stages.get(ArmKey(row.name, run.arm.seed), ()):
                 if stage.kind in ("base", "train"):
                     objective = "pretraining" if stage.kind == "base" else str(stage.spec.get("objective", "training"))
                     users.setdefault(stage.key, (objective, stage.kind, []))[2].append((row.name, run.arm.seed))
@@ -72,7 +75,7 @@ def _figure(objective: str, curves: Sequence[Curve]) -> Figure:
         f"Line: mean over training seeds; band: their range; both as moving means over {WINDOW} of the logged points."
     )
     words += " Losses above the frame are cut." if cut else ""
-    words += f" {left} more arms are not drawn." if left else ""
+    words += f" Not drawn: {count(left, 'more arm')}." if left else ""
     return Figure(
         title=f"Loss of {plain(objective)}",
         caption=words,

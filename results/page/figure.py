@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+from results.columns import Column
 from results.digest import Json
-from results.leaderboard import Column
 from results.page.vega import COLOURS, DASHES, GAP, PLOT, Channel, spread
 from results.statistics import Interval
 from results.text import plain

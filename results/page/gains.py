@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from results.claims.wording import p_text
+from results.columns import Column
 from results.comparison import Comparison
-from results.leaderboard import Column, Leaderboard
+from results.leaderboard import Leaderboard
 from results.page.chart import Bar, axis, bar
 from results.page.pairs import Pairs
 from results.page.summary import side

@@ -40,7 +40,7 @@ def page(board: Leaderboard, behind: Behind | None = None) -> str:
     )
     style, script = (_FOLDER / "page.css").read_text("utf-8"), (_FOLDER / "page.js").read_text("utf-8")
     known = behind or Behind()
-    lines = table_lines(board)
+    lines = table_lines(board, known.stages)
     return environment.get_template("page.html").render(
         policy=f"{_POLICY}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
         style=style,

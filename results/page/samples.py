@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from results.leaderboard import Column, Leaderboard, Row
-from results.outcomes import StoredScore
+from results.columns import Column
+from results.leaderboard import Leaderboard, Row
+from results.outcomes import ArmKey, StoredScore
+from results.records import Stage
 from results.store import Store
 from results.text import lines
 from results.wording import number
@@ -56,6 +58,7 @@ class _Source:
     column: Column
     seed: int
     stored: Sequence[StoredScore]
+    stages: Mapping[ArmKey, Sequence[Stage]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,13 @@ class _Answered:
     values: Mapping[int, float]
 
 
-def read_samples(store: Store, board: Leaderboard, stored: Sequence[StoredScore], artifacts: Path | None) -> Samples:
+def read_samples(
+    store: Store,
+    board: Leaderboard,
+    stored: Sequence[StoredScore],
+    stages: Mapping[ArmKey, Sequence[Stage]],
+    artifacts: Path | None,
+) -> Samples:
     """Samples from the artifacts below this folder; none where they are not there, or nothing is compared."""
     if board.baseline is None or board.main is None:
         return Samples(absent="There is no baseline whose answers could stand beside an arm's.")
@@ -74,10 +83,11 @@ def read_samples(store: Store, board: Leaderboard, stored: Sequence[StoredScore]
         return Samples(absent="This page was made without the artifacts of the study.")
     rows = {row.name: row for row in board.rows}
     seed = rows[board.baseline].runs[0].arm.seed
-    column = _column(board, stored)
+    generated = any(stage.kind == "generate" for own in stages.values() for stage in own)
+    column = _column(board, stored) if generated else None
     if column is None:
         return Samples(absent="No column of this study scores answers one by one.")
-    source = _Source(store, artifacts, column, seed, stored)
+    source = _Source(store, artifacts, column, seed, stored, stages)
     baseline = _answered(source, rows[board.baseline])
     if baseline is None:
         return Samples(absent=f"The answers of {lines(board.baseline)} are no longer among the artifacts.")
@@ -97,10 +107,8 @@ def read_samples(store: Store, board: Leaderboard, stored: Sequence[StoredScore]
 
 
 def _column(board: Leaderboard, stored: Sequence[StoredScore]) -> Column | None:
-    """The column that scores generated answers one by one, the main one before others; None where none does."""
+    """The column that scores answers one by one, the main one before others; None where none does."""
     assert board.main is not None
-    if not any(stage.kind == "generate" for row in board.rows for run in row.runs for stage in run.stages):
-        return None
     itemised = {(one.score.suite, one.score.metric) for one in stored if one.values}
     wanted = [board.columns[board.main], *(column for column in board.columns if column.name in _WIN_RATES)]
     return next((c for c in wanted if c.suite == _SUITE and (c.suite, c.metric) in itemised), None)
@@ -109,7 +117,8 @@ def _column(board: Leaderboard, stored: Sequence[StoredScore]) -> Column | None:
 def _answered(source: _Source, row: Row) -> _Answered | None:
     """An arm's answers; None where it has none at this seed, or its file cannot be used."""
     run = next((run for run in row.runs if run.arm.seed == source.seed), None)
-    stages = [stage for stage in run.stages if stage.kind == "generate" and stage.status == "ok"] if run else []
+    own = source.stages.get(ArmKey(row.name, source.seed), ())
+    stages = [stage for stage in own if stage.kind == "generate" and stage.status == "ok"]
     if run is None or len(stages) != 1:
         return None
     try:

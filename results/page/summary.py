@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.claims.table import ClaimTable
+from results.columns import Column
 from results.comparison import POWER, Comparison
-from results.leaderboard import Column, Leaderboard, Row
-from results.wording import cell_text, difference_text, number
+from results.leaderboard import Leaderboard, Row
+from results.wording import cell_text, count, difference_text, number
 
 SHOWN = 12  # arms by name in one answer
 
@@ -55,10 +56,10 @@ def lead(board: Leaderboard) -> str:
         return "Nothing has been scored yet."
     column, found = board.columns[board.main], told(board)
     if board.baseline is None:
-        return f"No baseline was named: {_count(len(board.rows), 'arm')} with intervals, and no arm is tested."
+        return f"No baseline was named: {count(len(board.rows), 'arm')} with intervals, and no arm is tested."
     if not found.count:
         return f"No arm could be compared with {board.baseline} in {column.suite} {column.metric}."
-    compared = _count(found.count, "compared arm")
+    compared = count(found.count, "compared arm")
     where = f"{board.baseline} in {column.suite} {column.metric}"
     if not found.better and not found.worse:
         return f"None of {compared} can be told apart from {where}."
@@ -137,7 +138,7 @@ def _ending(board: Leaderboard) -> Answer:
     broken = [row for row in board.rows if row.status != "ok"]
     missing = [f"No arm has a score in {_listed(board.missing)}."] if board.missing else []
     if not broken and not missing:
-        return Answer("What failed", (f"Nothing: {_count(len(board.rows), 'arm')} complete.",))
+        return Answer("What failed", (f"Nothing: {count(len(board.rows), 'arm')} complete.",))
     named = [f"{row.name}: {row.status}{f', {row.reason}' if row.reason else ''}" for row in broken[:SHOWN]]
     more = [f"and {len(broken) - SHOWN} more"] if len(broken) > SHOWN else []
     return Answer("What failed or is not complete", (*named, *more, *missing), "bad")
@@ -156,7 +157,3 @@ def _claims(verdicts: ClaimTable) -> str:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
-
-
-def _count(number_of: int, noun: str) -> str:
-    return f"{number_of} {noun}{'' if number_of == 1 else 's'}"

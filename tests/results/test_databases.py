@@ -11,6 +11,7 @@ from results.errors import UserError
 from results.leaderboard import leaderboard
 from results.outcomes import ArmKey
 from results.query import query
+from results.records import LONGEST_NAME
 from results.reported import reported
 from results.schema import Base
 from results.store import Store
@@ -87,12 +88,34 @@ def test_any_text_is_kept_and_does_nothing(database: str) -> None:
         assert list(answer.rows) == [(0.0,), (100.0,)]
 
 
+def test_names_are_as_long_as_is_said_and_no_longer(database: str) -> None:
+    longest, longer = "\U0001f600" * LONGEST_NAME, "x" * 3000
+    (score,), items = mean_score([100.0, 0.0], suite=longest, metric=longest)
+    items[0] = items[0].model_copy(update={"item": longest})
+    with Store.open(database) as store:
+        record(store, arm("sft"), [score], items)
+        store.record_profile(PROFILE.model_copy(update={"name": longest}))
+        store.record_arm(arm(longest))
+        before = content(store)
+        with pytest.raises(UserError, match=f"^arm x+ .*: a name has at most {LONGEST_NAME} characters$"):
+            store.record_arm(arm(longer))
+        with pytest.raises(UserError, match=r"^profile x+ .*: a name has at most"):
+            store.record_profile(PROFILE.model_copy(update={"name": longer}))
+        for change in ({"suite": longer}, {"metric": longer}):
+            own = [item.model_copy(update=change) for item in items]
+            with pytest.raises(ValueError, match=r"^suite or metric x+ .*: a name has at most"):
+                store.record_scores(arm("sft"), "k", [score.model_copy(update=change)], own)
+        with pytest.raises(ValueError, match=r"^item x+ .*: a name has at most"):
+            store.record_scores(arm("sft"), "k", [score], [items[0].model_copy(update={"item": longer}), items[1]])
+        assert content(store) == before
+
+
 def test_training_curves_are_those_of_the_profile(database: str) -> None:
     with Store.open(database) as store:
         record(store, arm("sft"), *mean_score([100.0]))
         record_training(store, arm("sft"))
         store.record_stage(stage("elsewhere", "train"))
-        assert store.trained(PROFILE.digest) == {"train-sft-0": (24, 300)}
+        assert store.trained(PROFILE.digest) == {ArmKey("sft", 0): (24, 300, 1.5)}
         assert store.trained("f" * 64) == {}
 
 
@@ -150,7 +173,7 @@ def test_a_changed_item_changes_the_table_and_a_deleted_one_leaves_it_incomplete
         board = leaderboard(store, "small")
         assert [cell.label for row in board.rows for cell in row.cells] == ["incomplete 3/4"]
         assert not board.complete
-        assert any("3 items have a value, and 4" in fault for fault in faults(store))
+        assert any("items with a value: 3, and 4 when it was recorded" in fault for fault in faults(store))
 
 
 @pytest.mark.parametrize("itemised", [True, False])

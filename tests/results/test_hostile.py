@@ -18,6 +18,7 @@ from results.export import export
 from results.latex import latex
 from results.leaderboard import leaderboard
 from results.query import query
+from results.records import LONGEST_NAME
 from results.store import Store
 from results.trace import trace, written
 from tests.results.study import PROFILE, arm, mean_score, record
@@ -26,7 +27,7 @@ from tests.results.test_latex import set_by_latex
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd}\write18{id} $x_1^2$ % & # ~ {\end{table}"
 MARKDOWN = "a|b [x](javascript:alert(1)) `c` **d** ![e](f)"
-NAME = 1000  # characters of a name
+NAME = LONGEST_NAME
 HOSTILE = {
     "script": SCRIPT,
     "bidi": "\u202egnp.exe\u2066\u200f",
@@ -47,7 +48,7 @@ HOSTILE = {
 def filled(request: pytest.FixtureRequest, database: str) -> tuple[str, str]:
     """The text, and the URL of a store in which it names a study, a judge, an arm and an item, and is every answer.
 
-    Arms and items stand in indexes, of which PostgreSQL's hold no text of a million letters.
+    Names are cut to what the store takes.
     """
     text: str = request.param
     name_of_arm = text[:NAME]

@@ -97,7 +97,6 @@ def test_the_page_says_what_the_leaderboard_says(board: Leaderboard) -> None:
     assert any(value.startswith("+25.0 [") and "p = " in value for value in values)
     assert "seed 1: loss is NaN at step 17" in reader.texts["bdi"]
     assert "by seed 0: 50.0, 1: 62.5, 2: 50.0" in reader.texts["dd"]
-    assert "score/score-dpo-2-quiz-accuracy" in reader.texts["code"]
 
 
 def test_the_top_says_who_beats_the_baseline_and_what_cannot_be_told(whole: tuple[Leaderboard, Behind]) -> None:
@@ -255,6 +254,7 @@ def test_provenance_names_command_commit_engine_judge_versions_and_digests(whole
     for value in ("bridgebench run small", "0123456789ab", "a judge", "huggingface", "numpy 2.3.5", "a" * 64):
         assert value in shown
     assert "c" * 64 in facts["code"]
+    assert "score/score-dft-2-alpaca_eval-win_rate" in facts["code"]
 
 
 def test_bars_are_drawn_to_one_scale_from_zero(board: Leaderboard) -> None:

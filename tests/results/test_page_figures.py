@@ -28,7 +28,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Leaderboard, list[C
     with Store.open(folder / "store.db") as store:
         fill_page(store, folder)
         board = leaderboard(store, PROFILE.digest)
-        return board, read_curves(store, board)
+        return board, read_curves(store, board, store.stages(PROFILE.digest))
 
 
 def step(objective: str, rate: Json, data: str = "d", **settings: Json) -> dict[str, Json]:

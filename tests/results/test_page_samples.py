@@ -24,7 +24,8 @@ def samples(folder: Path, answers: dict[str, str] | None = None) -> tuple[Sample
             for name in ("dft", "sft")
         )
         gains = {i: (dft[i] or 0) - (sft[i] or 0) for i in range(PROMPTS)}
-        return read_samples(store, board, store.scores(PROFILE.digest), folder), gains
+        stored, stages = store.scores(PROFILE.digest), store.stages(PROFILE.digest)
+        return read_samples(store, board, stored, stages, folder), gains
 
 
 def test_the_prompts_are_those_that_the_rule_names(tmp_path: Path) -> None:

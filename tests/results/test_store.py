@@ -16,7 +16,8 @@ from results.outcomes import ArmKey
 from results.records import CurvePoint, Profile
 from results.rows import Item, Score
 from results.schema import ArmRow, Base
-from results.store import Store, Trained
+from results.store import Store
+from results.stored_training import Trained
 from tests.results.study import PROFILE, arm, fill, mean_score, record, record_training, stage, stored_score
 
 
@@ -45,7 +46,7 @@ def test_everything_is_read_back_as_it_was_recorded(tmp_path: Path) -> None:
         assert read.values == {"q000": 100.0, "q001": 0.0}
         assert store.items(one, "quiz", "accuracy") == items
         assert store.curve("train-sft-3")[0] == CurvePoint(step=1, examples=8, tokens=100, metric="loss", value=1.0)
-        assert store.trained(PROFILE.digest) == {"train-sft-3": Trained(24, 300)}
+        assert store.trained(PROFILE.digest) == {ArmKey("sft", 3): Trained(24, 300, 1.5)}
 
 
 def test_recording_the_same_again_changes_nothing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from results.checking import faults
+from results.outcomes import ArmKey
 from results.store import Store
 from tests.results.study import PROFILE, arm, mean_score, record
 
@@ -96,7 +97,7 @@ def check(url: str, names: set[str]) -> None:
         assert len(store.scores(PROFILE.digest)) == len(found)
         assert all(one.score.complete for one in found.values())
         assert {len(one.values or ()) for one in found.values()} == {90, 100}
-        assert set(store.trained(PROFILE.digest)) == {f"train-{name}-0" for name in names}
+        assert set(store.trained(PROFILE.digest)) == {ArmKey(name, 0) for name in names}
         assert {arm.name for arm in store.arms(PROFILE.digest)} == set(found)
 
 

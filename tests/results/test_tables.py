@@ -1,6 +1,7 @@
 """Tables as text: what they say of a known study, and that no text from a store can break them."""
 
 import csv
+import html
 import random
 import re
 from io import StringIO
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from scipy import stats
 
 from results import tables
@@ -179,6 +181,9 @@ def test_what_the_profile_does_not_state_is_said(tmp_path: Path) -> None:
         own = leaderboard(store, "small", main="quiz/accuracy", baseline="sft")
         other = leaderboard(store, "small", baseline="dpo")
     assert own.asked == () and "Asked for" not in tables.markdown(own)
+    for shown, said in ((own, ""), (other, "the baseline dpo")):
+        lines = csv.DictReader(StringIO(tables.csv(shown)))
+        assert {line["not_stated_by_profile"] for line in lines} == {said}
     for text in (tables.markdown(other), tables.terminal(other, 400), latex(other)):
         assert "Asked for, and not stated by the profile: the baseline dpo." in text
 
@@ -238,12 +243,50 @@ def test_a_very_long_text_is_cut_with_a_note(tmp_path: Path) -> None:
     assert plain("x" * 1_000_000) == "x" * 300 + " … (1,000,000 characters in all)"
 
 
+ADDRESSES = (
+    "https://example.org/a?b=1&c=*d*",
+    "HTTP://x.y",
+    "ftp://a.b/c",
+    "www.x.y",
+    "a@b.c",
+    "mailto:a_b@c-d.e",
+    "mailto:@x.y",
+)
+SOME_TEXT = st.lists(st.sampled_from((*ADDRESSES, "://", "www.", "@", ".")) | st.text(max_size=9)).map("".join)
+
+
+def without_addresses(shown: str) -> str:
+    """Escaped text without what stands in it as code."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)`[^`]*`", r"\1", shown)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("around", ["{}", "see {} there", "({}), *{}*", "`{}`", "_{}_\\", "$`{}`$"])
+def test_addresses_stay_dead_and_readable(address: str, around: str) -> None:
+    text = around.format(address, address)
+    shown = tables.escape(text)
+    left = without_addresses(shown)
+    assert "://" not in left and "www." not in left and "@" not in left
+    assert read(shown) == text
+
+
+def read(markdown: str) -> str:
+    """What a reader sees of a line of Markdown."""
+    return html.unescape(re.sub("<[^>]*>", "", MarkdownIt("commonmark").renderInline(markdown)))
+
+
 @settings(max_examples=300)
-@given(st.text())
+@given(SOME_TEXT)
+def test_escaped_text_reads_as_it_was_written(text: str) -> None:
+    assert read(tables.escape(text)) == plain(text)
+
+
+@settings(max_examples=300)
+@given(SOME_TEXT)
 def test_escaped_text_is_one_line_without_live_markup(text: str) -> None:
     shown = tables.escape(text)
     assert len(shown.splitlines()) <= 1
-    unescaped = shown.replace("\\\\", "")
+    unescaped = without_addresses(shown).replace("\\\\", "")
     for mark in "|`*[]~":
         assert unescaped.count(mark) == unescaped.count(f"\\{mark}")
     assert "<" not in shown and ">" not in shown

@@ -189,6 +189,18 @@ def test_tasks_of_a_board_are_strata() -> None:
     assert 0.5 * sampling < shown.standard_error < 3 * sampling
 
 
+@pytest.mark.parametrize(("questions", "certain"), [(4, False), (80, True)])
+def test_equal_ratings_of_a_few_questions_are_no_certainty(questions: int, certain: bool) -> None:
+    """MT-Bench's ratings lie within 1 and 10, so a question that was not asked may differ by 9."""
+    outcomes = {arm: {"mt_bench/average": np.full((1, questions), rating)} for arm, rating in (("a", 7.0), ("b", 5.0))}
+    found = evidence(outcomes, {"a": ("a",), "b": ("b",), "score": ("mt_bench/average",)}, "points")
+    shown = estimate(difference(), found, "points").effect
+    unseen = 1 - 0.05 ** (1 / questions)
+    assert shown.mean == 2.0
+    assert shown.low == pytest.approx(2 - unseen * 11)
+    assert (shown.low > 0) == certain
+
+
 @pytest.mark.parametrize(("weights", "by_task"), [((0.5, 0.5), True), ((0.2, 0.8), False)])
 def test_an_average_is_tested_by_its_members_only_where_it_is_their_plain_mean(
     weights: tuple[float, float], by_task: bool
