@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval_suites.engine import Sampling
 from eval_suites.judge import Conversation, Judge, JudgeSpec
+from eval_suites.spending import Cap
 from results.digest import Json, digest
 from results.errors import UserError
 from trainers.records import Message
@@ -29,10 +30,14 @@ class _Model(Judge):
 
 @dataclass(frozen=True)
 class Api:
-    """An endpoint (of its spec the model, how it is reached and what it costs), and where its answers are kept."""
+    """An endpoint (of its spec the model, how it is reached and what it costs), and where its answers are kept.
+
+    cap: the most that may be paid; questions beyond it are a UserError
+    """
 
     spec: JudgeSpec
     store: Path
+    cap: Cap | None = None
     report: Callable[[int, int], None] = lambda done, total: None
 
     def ask(self, conversations: Sequence[Conversation], sampling: Sampling) -> "list[Answer]":
@@ -41,9 +46,8 @@ class Api:
             raise UserError(
                 f"{self.spec.model}: an endpoint is asked without top_p, and the suite wants {sampling.top_p}"
             )
-        how = {"max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_logprobs": None}
         try:
-            with _Model(self.spec.model_copy(update=how), self.store, None, self.report) as client:
+            with _Model(asked_as(self.spec, sampling), self.store, self.cap, self.report) as client:
                 answers = client.ask(conversations)
         except UserError as error:
             raise UserError(str(error).removeprefix("judge ")) from None
@@ -54,6 +58,12 @@ class Api:
                 "those that came are kept, and the same command asks for the rest"
             )
         return came
+
+
+def asked_as(spec: JudgeSpec, sampling: Sampling) -> JudgeSpec:
+    """An endpoint with what goes into its requests for answers that are drawn so."""
+    how = {"max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_logprobs": None}
+    return spec.model_copy(update=how)
 
 
 def answer_instructions(

@@ -182,6 +182,22 @@ def length_controlled_refit(
     return score.model_copy(update={"value": value, "standard_error": 100 * float(np.std(resampled, ddof=1))})
 
 
+def check_asked(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Raises UserError where no rate could come of a table for these instructions, each with the baseline's answer."""
+    rows = [{"instruction": text, "output_1": answer, "annotator": ANNOTATOR} for text, answer in pairs]
+    if changes := departures(rows):
+        raise UserError(
+            f"{path}: difficulties are those of AlpacaEval 2's own instructions beside its own baseline, but "
+            f"{'; '.join(changes)}; leave 'difficulty' out"
+        )
+    known = read_table(path).difficulty
+    if missing := [text for text, _ in pairs if _key(text) not in known]:
+        raise UserError(
+            f"{path}: has no difficulty for {len(missing)} of {len(pairs)} instructions, the first: "
+            f"{missing[0][:80]!r}; `bridgebench difficulty` makes a table of all"
+        )
+
+
 def read_table(path: Path) -> DifficultyTable:
     """Raises UserError where the file is not a table that `write_table` wrote."""
     return read_model(path, DifficultyTable, "a table of difficulties")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eval_suites.board_averages import board_averages
 from eval_suites.board_rows import Asked, group_averages, task_rows
 from eval_suites.engine import Engine
-from eval_suites.open_llm_boards import find_board
+from eval_suites.open_llm_boards import IFEVAL, find_board
 from eval_suites.open_llm_hub import Revisions
 from eval_suites.open_llm_model import Record, Report, engine_model, replay_model
 from eval_suites.open_llm_process import offline
@@ -24,8 +24,6 @@ from results.rows import Item, Score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-IFEVAL = "leaderboard_ifeval"
 
 
 def evaluate_boards(

@@ -213,6 +213,7 @@ _V2 = Board(
         Benchmark("leaderboard_mmlu_pro", {"leaderboard_mmlu_pro": 12032}, ("acc",), guess=10.0),
     ),
 )
+IFEVAL = "leaderboard_ifeval"
 BOARDS: Mapping[str, Board] = {"open_llm_v1": _V1, "open_llm_v2": _V2}
 SIZES: Mapping[str, int] = {
     task: size for board in BOARDS.values() for benchmark in board.benchmarks for task, size in benchmark.tasks.items()

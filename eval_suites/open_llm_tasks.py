@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from eval_suites.board_rows import MAIN_METRICS, Aggregate
-from eval_suites.open_llm_boards import BOARDS, Benchmark, Board, find_board
+from eval_suites.open_llm_boards import BOARDS, IFEVAL, Benchmark, Board, find_board
 from eval_suites.open_llm_files import Rows, nothing_there, read_splits
 from eval_suites.open_llm_hub import check_commits, pinned
 from eval_suites.open_llm_process import seeded
@@ -99,14 +99,40 @@ def check_names(names: Sequence[str], folder: Path) -> None:
         raise UserError(f"{folder} has a task {both[0]!r}, which is the official board's name: give it another name")
 
 
+def check_words(names: Sequence[str], tasks: Path | None, data: Path | None) -> None:
+    """Raises UserError where a task among these counts words as IFEval does, and what it counts with is not here.
+
+    tasks, data: folders as in load_tasks, with those tasks of a board left out that have no file in `data`
+    """
+    boards = [board for name in names if (board := find_board(name))]
+    asked = any(IFEVAL in benchmark.tasks for board in boards for benchmark in board.benchmarks)
+    others = tuple(name for name in names if not find_board(name))
+    if (asked and (data is None or read_splits(data, IFEVAL))) or _count_words(
+        others, Folder.read(tasks, "lm-eval tasks") if tasks else None
+    ):
+        check_punkt()
+
+
+@lru_cache(maxsize=8)  # the same for every arm
+def _count_words(names: tuple[str, ...], tasks: Folder | None) -> bool:
+    return bool(names) and _has_ifeval(_manager(names, tasks.path if tasks else None), names)
+
+
+def _has_ifeval(manager: Any, specs: Sequence[Any]) -> bool:
+    """Whether IFEval, in whatever language, is among the tasks that are meant."""
+    return any("ifeval" in entry.yaml_path.parts for _, entry in _entries(manager, specs) if entry and entry.yaml_path)
+
+
 def _manager(names: Sequence[str], folder: Path | None) -> Any:
     """lm-eval's TaskManager, which knows these names. Raises UserError where it does not."""
     from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_path=str(folder), include_defaults=False) if folder else None
-    if manager is None or not set(names) <= set(manager.all_tasks):
-        # Reading lm-eval's own thousands of files takes seconds: only where they are needed.
-        manager = TaskManager(include_path=str(folder) if folder else None)
+    if folder is None:
+        manager = _lm_evals_own()
+    else:
+        manager = TaskManager(include_path=str(folder), include_defaults=False)
+        if any(entry is None and not _is_group(spec) for spec, entry in _entries(manager, names)):
+            manager = TaskManager(include_path=str(folder))
     unknown = sorted(set(names) - set(manager.all_tasks))
     if unknown:
         raise UserError(
@@ -115,6 +141,14 @@ def _manager(names: Sequence[str], folder: Path | None) -> Any:
             + f"; the boards are {' and '.join(BOARDS)}"
         )
     return manager
+
+
+@cache
+def _lm_evals_own() -> Any:
+    """lm-eval's TaskManager over its own thousands of files: reading them takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
 
 
 def _board_manager(board: Board) -> Any:
@@ -177,7 +211,7 @@ def _dataset(splits: Mapping[str, Rows]) -> Any:
 
 
 def _built(manager: Any, specs: Sequence[Any], names: Sequence[str]) -> Loaded:
-    if any("ifeval" in path.parts for path in _paths(manager, specs)):
+    if _has_ifeval(manager, specs):
         check_punkt()
     try:
         with seeded():
@@ -202,11 +236,6 @@ def _aggregate(listed: Sequence[Any]) -> Aggregate:
     return Aggregate(main.metric, tuple(main.filter_list or ()), main.weight_by_size)
 
 
-def _paths(manager: Any, specs: Sequence[Any]) -> Iterator[Path]:
-    """The files of all tasks that are meant by names, and by groups of them."""
-    return (entry.yaml_path for _, entry in _entries(manager, specs) if entry and entry.yaml_path)
-
-
 def _configs(manager: Any, specs: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
     """What the files of all these tasks say, with what a group says otherwise of its member."""
     for spec, entry in _entries(manager, specs):
@@ -219,7 +248,7 @@ def _entries(manager: Any, specs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     lm-eval's index (None for a group that is written out).
     """
     for spec in specs:
-        entry = None if isinstance(spec, dict) and "group" in spec else manager.task_index.get(_name(spec))
+        entry = manager.task_index.get(_name(spec))
         if entry is None:
             members = spec["task"] if isinstance(spec, dict) and isinstance(spec.get("task"), list) else []
         else:
@@ -229,8 +258,13 @@ def _entries(manager: Any, specs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         yield from _entries(manager, members)
 
 
+def _is_group(spec: Any) -> bool:
+    """Whether a group is meant that is written out, or one that is changed where it is meant."""
+    return isinstance(spec, dict) and "group" in spec
+
+
 def _name(spec: Any) -> str:
-    return str(spec["task"] if isinstance(spec, dict) else spec)
+    return str(spec["group"] if _is_group(spec) else spec["task"] if isinstance(spec, dict) else spec)
 
 
 def check_punkt() -> None:

@@ -1,6 +1,6 @@
 """A model that a study did not train, beside those that it did: asked by the same suites, judged by the same judge."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,19 +10,22 @@ from harness.board import Board
 from harness.home import Home
 from harness.kinds import ADAPTED, API_ANSWERS, API_TURNS, BASE, GIVEN_ANSWERS
 from harness.kinds.adapted import AdaptedSpec
-from harness.kinds.api_answers import ApiAnswersSpec, ApiSpec, ApiTurnsSpec
+from harness.kinds.api_answers import ApiAnswersSpec, ApiTurnsSpec
 from harness.kinds.base import CHECKPOINT_FILES, BaseSpec, Checkpoint
 from harness.kinds.given_answers import GivenAnswersSpec
 from harness.method import method_name
-from harness.own_objectives import RuntimeFor
 from harness.plan import Arm, Plan, ProfilePlanner
 from harness.profile import Profile
-from harness.stage import External, Input, Produced, Runtime, Stage
+from harness.recording import profile_digest
+from harness.stage import External, Input, Produced, Stage
 from harness.suites import alpaca_eval, mt_bench
 from harness.suites import suites as known_suites
 from harness.targets import Adapter, Answers, Endpoint, Target, Weights
 from results.digest import digest, file_digest
 from results.errors import UserError
+from results.records import LONGEST_NAME
+from results.store import Store
+from results.text import plain
 
 BY_TEXT = ("alpaca_eval", "mt_bench")  # the suites that need a model's answers and nothing else of it
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -66,12 +69,24 @@ def row_name(profile: Profile, target: Target, name: str | None) -> str:
     found = name or method_name(target.name)
     if found != method_name(found):
         raise UserError(
-            f"--name {found}: a name has small letters, digits and . + - only, such as {method_name(found)}"
+            f"--name {plain(found)}: a name has small letters, digits and . + - only, {LONGEST_NAME} at most, such as "
+            f"{method_name(found)[:40]}"
         )
     taken = [*profile.methods, "base", *CHECKS]
     if found in taken:
         raise UserError(f"{found}: {profile.name} has a row of this name; give another by --name")
     return found
+
+
+def check_row_is_free(store: Store, profile: Profile, target: Target, row: str) -> None:
+    """Raises UserError where another model from elsewhere has the row of this name."""
+    for arm in store.arms(profile_digest(profile)):
+        other = arm.settings.get("external", target.origin)
+        if arm.name == row and other != target.origin:
+            raise UserError(
+                f"{target.origin}: {plain(str(other))} has the row {row}; give another name by --name, or this one to "
+                "take its place"
+            )
 
 
 def external_arm(planner: ProfilePlanner, target: Target, name: str, suites: Sequence[str]) -> Arm:
@@ -110,22 +125,6 @@ def plan_beside(planner: ProfilePlanner, arm: Arm, with_: Sequence[str], home: H
     board = Board({stage.id: stage for each in own for stage in each.stages}.values(), home.artifacts)
     there = {name: all(_made(board, each) for each in own if each.name == name) for name in names}
     return Plan(planner.profile, (arm, *(each for each in own if each.name in with_ or there[each.name])))
-
-
-def with_endpoint(target: Target, home: Home) -> Callable[[RuntimeFor], RuntimeFor]:
-    """What a stage may use, with how a target is reached that is asked over the network."""
-
-    def extended(runtime_for: RuntimeFor) -> RuntimeFor:
-        def found(stage: Stage) -> Runtime:
-            if not isinstance(target, Endpoint) or not isinstance(stage.spec, ApiSpec):
-                return runtime_for(stage)
-            # a model's name says nothing of the server, so each address has a file of its own
-            answers = home.judge / f"answers-{digest(target.address)[:16]}.sqlite"
-            return Runtime(judge=target.spec, judge_answers=answers)
-
-        return found
-
-    return extended
 
 
 def _made(board: Board, arm: Arm) -> bool:

@@ -1,4 +1,5 @@
-"""What judging is still to cost, before it is paid: from the texts that are there, else from what they will be like."""
+"""What judging, and the answers of an endpoint that is evaluated, are still to cost, before it is paid: from the texts
+that are there, else from what they will be like."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -9,13 +10,15 @@ from typing import cast
 
 from eval_suites.alpaca_files import Row, by_instruction, read_instructions, read_outputs
 from eval_suites.answer_store import AnswerStore
+from eval_suites.engine import Sampling
 from eval_suites.judge import Conversation, Judge, JudgeSpec
-from eval_suites.judge_questions import Request, question_of, stored_answers
+from eval_suites.judge_questions import Request, Requests, question_of, stored_answers
 from eval_suites.judge_reply import Answer
 from eval_suites.spending import TOKENS_PER_CHARACTER, dollars
 from harness.board import Board
 from harness.home import Home
 from harness.judging import answers_file, is_local, judge_for
+from harness.kinds.api_answers import ApiAnswersSpec, ApiSpec, ApiTurnsSpec
 from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
@@ -26,9 +29,9 @@ from results.digest import canonical_json
 
 @dataclass(frozen=True)
 class Bill:
-    """What the judges, all but the local one, are still to be asked.
+    """What the judges, all but the local one, are still to be asked, or an endpoint that is evaluated.
 
-    usd:      None where a judge that is to be asked has no price
+    usd:      None where one that is to be asked has no price
     unknown:  stages of which nothing can be said before others have run; they are in none of the sums
     """
 
@@ -40,11 +43,11 @@ class Bill:
 
     def __str__(self) -> str:
         if not self.questions and not self.unknown:
-            return "judges: nothing to pay"
+            return "nothing to pay"
         price = "no price is set" if self.usd is None else f"about {dollars(self.usd)}"
         sums = f"{self.questions:,} questions, {self.prompt_tokens:,.0f} tokens to read, {self.completion_tokens:,.0f} "
         missing = f"; {self.unknown} more stages cannot be estimated before others have run" if self.unknown else ""
-        return f"judges: {sums}to write, {price}{missing}"
+        return f"{sums}to write, {price}{missing}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,56 @@ def bill(board: Board, home: Home, judges: Iterable[JudgeSpec]) -> Bill:
         asked = _asked(state.stage, board, judge, answers_file(home))
         found = _with(found, asked, judge, _token_rates(judge, answers_file(home)))
     return found
+
+
+def bill_of_answers(board: Board, home: Home, model: JudgeSpec) -> Bill:
+    """The estimate for the answers of an endpoint that is evaluated. Raises UserError as `bill`.
+
+    An answer to come that a second turn follows is taken to be as long as those before it, else as long as it may be.
+    """
+    from eval_suites.api_answers import Api, answer_instructions, answer_questions
+    from eval_suites.mt_bench_files import read_questions
+
+    asks = _Answers(model, answers_file(home))
+    api = cast(Api, asks)
+    for state in board.unfinished:
+        spec, inputs = state.stage.spec, state.stage.inputs
+        if not isinstance(spec, ApiSpec):
+            continue
+        asked = _path(board, inputs["instructions" if isinstance(spec, ApiAnswersSpec) else "questions"])
+        if asked is None:
+            asks.bill = _with(asks.bill, None, model, (0.0, 0.0))
+        elif isinstance(spec, ApiAnswersSpec):
+            answer_instructions(api, read_instructions(asked)[: spec.limit], spec.sampling)
+        elif isinstance(spec, ApiTurnsSpec):
+            answer_questions(api, read_questions(asked, spec.limit), spec.sampling)
+    return asks.bill
+
+
+class _Answers:
+    """In the place of eval_suites.api_answers.Api: gives the answers that are kept, and adds up what others cost."""
+
+    def __init__(self, model: JudgeSpec, answers: Path) -> None:
+        self.model = model
+        self.bill = Bill()
+        self._answers = answers
+
+    def ask(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Answer]:
+        from eval_suites.api_answers import asked_as
+
+        spec = asked_as(self.model, sampling)
+        asked = [question_of(spec, conversation) for conversation in conversations]
+        kept, rates = _kept(spec, dict(asked), self._answers), _token_rates(spec, self._answers)
+        self.bill = _with(self.bill, _missing(dict(asked), kept), spec, rates)
+        to_come = Answer(
+            text="x" * round(rates[1] / TOKENS_PER_CHARACTER),
+            finish_reason=None,
+            logprobs=None,
+            model="",
+            prompt_tokens=None,
+            completion_tokens=None,
+        )
+        return [kept.get(key, to_come) for key, _ in asked]
 
 
 def _with(bill: Bill, asked: _Asked | None, judge: JudgeSpec, rates: tuple[float, float]) -> Bill:
@@ -156,19 +209,26 @@ def _ratings(spec: MtBenchJudgeSpec, given: Mapping[str, Path], judge: JudgeSpec
 
 
 def _not_kept(asks: _Asks, answers: Path) -> _Asked:
+    return _missing(asks.requests, _kept(asks.spec, asks.requests, answers))
+
+
+def _kept(spec: JudgeSpec, requests: Requests, answers: Path) -> Mapping[str, Answer]:
+    if not answers.is_file():
+        return {}
+    with closing(AnswerStore(answers)) as store:
+        return stored_answers(store, spec, requests)
+
+
+def _missing(requests: Requests, kept: Mapping[str, Answer]) -> _Asked:
     """What of these requests has still to be paid."""
-    kept: Mapping[str, Answer] = {}
-    if answers.is_file():
-        with closing(AnswerStore(answers)) as store:
-            kept = stored_answers(store, asks.spec, asks.requests)
-    missing = [len(canonical_json(request)) for key, request in asks.requests.items() if key not in kept]
+    missing = [len(canonical_json(request)) for key, request in requests.items() if key not in kept]
     return _Asked(len(missing), sum(missing))
 
 
 def _like(spec: JudgeStageSpec, maker: Stage, board: Board, baseline: Sequence[Row]) -> _Asked | None:
     """What will be asked about answers that are not there yet, taken to be as long as the baseline's."""
     made, asked = maker.spec, _path(board, maker.inputs["instructions"])
-    if asked is None or not isinstance(made, GenerateSpec | FixedAnswersSpec):
+    if asked is None or not isinstance(made, GenerateSpec | FixedAnswersSpec | ApiAnswersSpec):
         return None
     instructions = [row["instruction"] for row in read_instructions(asked)[: made.limit]]
     references = by_instruction(baseline, "the baseline's outputs")

@@ -1,4 +1,4 @@
-"""The judges of a run: how each is reached, the local one's server, and what they were paid."""
+"""The judges of a run, and an endpoint that is evaluated: how each is reached, and what they were paid."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,6 +12,7 @@ from eval_suites.judge import JudgeIdentity, JudgeSpec
 from eval_suites.spending import Cap, Spent
 from harness.board import Board
 from harness.home import Home
+from harness.kinds.api_answers import ApiSpec
 from harness.profile import Profile
 from harness.stage import Runtime, Stage
 from harness.suites.judged import identity_of
@@ -39,7 +40,10 @@ def is_local(stage: Stage) -> bool:
 
 
 def answers_file(home: Home) -> Path:
-    """Where the answers of all judges but the local one are kept."""
+    """Where the answers of all endpoints but the local judge are kept: what is paid to any of them is one sum.
+
+    (Each is kept under its whole request and the address of who was asked, so none stands for another's.)
+    """
     return home.judge / "answers.sqlite"
 
 
@@ -47,8 +51,9 @@ class Judging:
     """Gives every stage its Runtime; a judge stage finds in it how its judge is reached and where answers are kept.
 
     judges:    those of the profile
-    max_usd:   the most that they may be paid in this run, all together; None is no limit
+    max_usd:   the most that they and `asked` may be paid in this run, all together; None is no limit
     placement: how generation engines sit on their machine
+    asked:     the endpoint that is evaluated, where one is
     """
 
     def __init__(
@@ -58,11 +63,14 @@ class Judging:
         judges: Sequence[JudgeSpec],
         max_usd: float | None = None,
         placement: Placement = DEFAULT_PLACEMENT,
+        *,
+        asked: JudgeSpec | None = None,
     ) -> None:
         self.board = board
         self.home = home
         self.judges = judges
         self.placement = placement
+        self.asked = asked
         self._since = last_payment(answers_file(home))
         self._cap = None if max_usd is None else Cap(max_usd, self._since)
         self._servers = ExitStack()
@@ -76,7 +84,7 @@ class Judging:
 
     def runtime_for(self, stage: Stage) -> Runtime:
         """What this stage may use."""
-        judge = judge_for(stage, self.judges)
+        judge = self.asked if isinstance(stage.spec, ApiSpec) else judge_for(stage, self.judges)
         if judge is None:
             return Runtime(placement=self.placement)
         self.home.judge.mkdir(parents=True, exist_ok=True)
@@ -93,25 +101,31 @@ class Judging:
 
     @property
     def paid(self) -> str:
-        """What was paid since this run began, and ever in this home; empty where no judge but the local one judges.
+        """What was paid since this run began, and ever in this home; empty where nobody but the local judge is asked.
 
         A judge that answered as several models in this run is named with them: nobody should have to look for that.
         """
         judged = [state.stage for state in self.board.states.values() if judge_for(state.stage, self.judges)]
-        if all(map(is_local, judged)):
+        whom = [] if all(map(is_local, judged)) else ["judges"]
+        whom += [self.asked.model] if self.asked else []
+        if not whom:
             return ""
         now, ever = _spent(answers_file(self.home), self._since), _spent(answers_file(self.home))
-        return "; ".join([f"judges in this run: {now}", f"in all: {ever}", *self._changed()])
+        return "; ".join([f"{' and '.join(whom)} in this run: {now}", f"in all: {ever}", *self._changed()])
 
     def _changed(self) -> list[str]:
-        """The judges whose answers of this run are of more than one model, as the endpoints reported it."""
+        """Whose answers of this run are of more than one model, as the endpoints reported it."""
         by_judge: dict[str, list[str]] = defaultdict(list)
         if answers_file(self.home).is_file():
             with closing(AnswerStore(answers_file(self.home))) as store:
                 for asked, reported, count in store.reported(self._since):
                     by_judge[asked].append(f"{count:,} as {reported}")
         several = {judge: said for judge, said in by_judge.items() if len(said) > 1}
-        return [f"the judge {judge} changed: it answered {' and '.join(said)}" for judge, said in several.items()]
+        judges = {judge.model for judge in self.judges}
+        return [
+            f"the {'judge' if name in judges else 'model'} {name} changed: it answered {' and '.join(said)}"
+            for name, said in several.items()
+        ]
 
     def _url(self, world: Path, log: Path) -> str:
         if world not in self._urls:

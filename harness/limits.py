@@ -9,19 +9,24 @@ from harness.estimate import core_seconds, seconds_per_unit
 from harness.judge_estimate import Bill
 from results.errors import UserError
 
+NOTHING = Bill()
+
 
 @dataclass(frozen=True)
 class Limits:
     """The most hours, times processes, that this run may take, and the most that it may pay; None is no limit.
 
-    What is paid is kept under its limit by the judges themselves, question by question.
+    What is paid is kept under its limit by those who ask, question by question.
     """
 
     device_hours: float | None = None
     usd: float | None = None
 
-    def check_start(self, board: Board, bill: Bill) -> None:
-        """Raises UserError where an estimate is over its limit, or money is limited and a price is not known."""
+    def check_start(self, board: Board, judges: Bill, answers: Bill = NOTHING) -> None:
+        """Raises UserError where an estimate is over its limit, or money is limited and a price is not known.
+
+        answers: those of an endpoint that is evaluated
+        """
         estimate = core_seconds(board.unfinished, seconds_per_unit(board.states.values())) / 3600
         if self.device_hours is not None and estimate > self.device_hours:
             raise UserError(
@@ -30,15 +35,22 @@ class Limits:
             )
         if self.usd is None:
             return
-        if bill.usd is None:
+        if judges.usd is None:
             raise UserError(
                 "--max-usd needs the price of every judge: write usd_per_million_input and usd_per_million_output into "
                 "the profile's judge (0 for one that costs nothing): nothing was started"
             )
-        if bill.usd > self.usd:
+        if answers.usd is None:
             raise UserError(
-                f"judging would cost about {dollars(bill.usd)} ({bill.questions:,} questions) and --max-usd is "
-                f"{self.usd:g}: nothing was started"
+                "--max-usd needs the prices of the endpoint that is evaluated: give --usd-per-million-input and "
+                "--usd-per-million-output (0 for one that costs nothing): nothing was started"
+            )
+        if judges.usd + answers.usd > self.usd:
+            what = "judging and the endpoint's answers" if answers.questions else "judging"
+            questions = judges.questions + answers.questions
+            raise UserError(
+                f"{what} would cost about {dollars(judges.usd + answers.usd)} ({questions:,} questions) and --max-usd "
+                f"is {self.usd:g}: nothing was started"
             )
 
     def check(self, board: Board) -> None:

@@ -12,7 +12,7 @@ from eval_suites.judge import JudgeSpec, key_of
 from harness.board import Board
 from harness.given_files import check_given_files
 from harness.home import Home
-from harness.judge_estimate import bill
+from harness.judge_estimate import bill, bill_of_answers
 from harness.judging import Judging, is_local, judge_for, judges_of
 from harness.limits import Limits
 from harness.plan import Plan, make_plan
@@ -68,21 +68,28 @@ def check_inputs(board: Board, judges: Sequence[JudgeSpec]) -> None:
             key_of(judge)
 
 
-def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits: Limits) -> Board:
+def run_study(
+    plan: Plan, home: Home, console: Console, execute: Execute, limits: Limits, *, asked: JudgeSpec | None = None
+) -> Board:
     """Runs every stage that is not cached and records all of them; returns the board as it ended.
 
+    asked: the endpoint that is evaluated beside the study, where one is
     Raises UserError where the plan or the run goes beyond the limits; what was done by then is kept.
     """
     board = Board(plan.stages, home.artifacts)
     judges = judges_of(plan.profile)
     check_inputs(board, judges)
-    estimate = bill(board, home, judges)
-    limits.check_start(board, estimate)
-    if estimate.questions or estimate.unknown:
-        console.print(str(estimate), highlight=False)
+    bills = {"judges": bill(board, home, judges)}
+    if asked is not None:
+        bills[asked.model] = bill_of_answers(board, home, asked)
+    limits.check_start(board, *bills.values())
+    for whose, estimate in bills.items():
+        if estimate.questions or estimate.unknown:
+            console.print(f"{whose}: {estimate}", highlight=False, markup=False)
     home.root.mkdir(parents=True, exist_ok=True)
     slots = os.cpu_count() or 1
-    with Store.open(home.store) as store, Judging(board, home, judges, limits.usd, plan.profile.placement) as judging:
+    paying = Judging(board, home, judges, limits.usd, plan.profile.placement, asked=asked)
+    with Store.open(home.store) as store, paying as judging:
         recorder = Recorder(plan, board, store)
         try:
             with Progress(board, console, slots, lambda: judging.paid) as progress:
@@ -96,7 +103,7 @@ def run_study(plan: Plan, home: Home, console: Console, execute: Execute, limits
         finally:
             recorder.finish()
             if paid := judging.paid:
-                console.print(paid, highlight=False)
+                console.print(paid, highlight=False, markup=False)
     return board
 
 

@@ -1,9 +1,11 @@
 """What `bridgebench evaluate` is asked to evaluate: a checkpoint, an adapter, an endpoint, or a file of answers."""
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -17,6 +19,15 @@ from trainers.datasets.sources import expand
 
 API = "openai:"
 ANSWERS = (".json", ".jsonl", ".gz")
+PRICES = ("usd_per_million_input", "usd_per_million_output")
+Suite = Literal["alpaca_eval", "mt_bench"]
+# The suites of files of answers: the fields of a row, and the one that says whose answer it is.
+ROWS: tuple[tuple[Suite, frozenset[str], str], ...] = (
+    ("alpaca_eval", frozenset({"instruction", "output"}), "generator"),
+    ("mt_bench", frozenset({"question_id", "choices"}), "model_id"),
+)
+NOBODY = "model"  # what our own stages write there, so that equal answers are equal files
+LONGEST_NAME = 100  # characters of an author's name that a row is called by
 
 
 @dataclass(frozen=True)
@@ -86,15 +97,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Answers:
-    """A file of answers of one suite."""
+    """A file of answers of one suite; `author` is whose they are, where its rows name one."""
 
     file: Path
-    suite: Literal["alpaca_eval", "mt_bench"]
+    suite: Suite
+    author: str | None = None
 
     @property
     def name(self) -> str:
         """See Weights."""
-        return self.file.name.partition(".")[0]
+        return self.author or self.file.name.partition(".")[0]
 
     @property
     def origin(self) -> str:
@@ -106,32 +118,41 @@ Target = Weights | Adapter | Endpoint | Answers
 
 
 def find_target(
-    text: str, *, revision: str | None = None, base: str | None = None, api_key_env: str | None = None
+    text: str,
+    *,
+    revision: str | None = None,
+    base: str | None = None,
+    api_key_env: str | None = None,
+    prices: tuple[float | None, float | None] = (None, None),
 ) -> Target:
     """What `text` names. Nothing is loaded; of a hub id its commit is asked for, and its small files are fetched.
 
     revision:    of a hub id
     base:        a hub id or folder, for an adapter
     api_key_env: the environment variable of an endpoint's key
+    prices:      of an endpoint: dollars for a million tokens read and written
     Raises UserError where it is nothing that can be evaluated, or an option is for something else.
     """
-    target = _find(text, revision, base, api_key_env)
-    for option, given, kind in (
-        ("--base", base, Adapter),
-        ("--api-key-env", api_key_env, Endpoint),
+    target = _find(text, revision, base, {"api_key_env": api_key_env, **dict(zip(PRICES, prices, strict=True))})
+    options: list[tuple[str, object, tuple[type[Target], ...]]] = [
+        ("--base", base, (Adapter,)),
+        ("--api-key-env", api_key_env, (Endpoint,)),
+        *((f"--{name.replace('_', '-')}", price, (Endpoint,)) for name, price in zip(PRICES, prices, strict=True)),
         ("--revision", revision, (Weights, Adapter)),
-    ):
+    ]
+    for option, given, kind in options:
         if given is not None and not isinstance(target, kind):
             raise UserError(f"{option} is not for {text}")
     return target
 
 
-def _find(text: str, revision: str | None, base: str | None, api_key_env: str | None) -> Target:
+def _find(text: str, revision: str | None, base: str | None, reached: Mapping[str, Any]) -> Target:
+    """reached: how an endpoint is reached and paid, as JudgeSpec has it"""
     if text.startswith(API):
-        return _endpoint(text.removeprefix(API), api_key_env)
+        return _endpoint(text.removeprefix(API), reached)
     place = Path(expand(text))
     if place.is_file():
-        return Answers(place, _suite_of(place))
+        return _answers(place)
     if place.is_dir() and (place / "adapter_config.json").is_file():
         return Adapter(place, _base_of(place, base, revision))
     return _weights(text, revision)
@@ -179,7 +200,7 @@ def _base_of(adapter: Path, given: str | None, revision: str | None) -> Weights 
         ) from None
 
 
-def _endpoint(text: str, api_key_env: str | None) -> Endpoint:
+def _endpoint(text: str, reached: Mapping[str, Any]) -> Endpoint:
     model, at, address = text.rpartition("@")
     if not at:
         model, address = text, ""
@@ -187,29 +208,49 @@ def _endpoint(text: str, api_key_env: str | None) -> Endpoint:
         raise UserError(
             f"{API}{text}: openai:MODEL@BASE_URL is wanted, such as openai:my-model@http://127.0.0.1:8000/v1"
         )
-    key = api_key_env or (None if address else "OPENAI_API_KEY")
+    key = reached["api_key_env"] or (None if address else "OPENAI_API_KEY")
     # Found once: keys, stores and rows name the server that is asked, wherever and whenever its answers are looked up.
-    fields = {"model": model, "base_url": address or address_of(None), "api_key_env": key, "top_logprobs": None}
+    own = {"model": model, "base_url": address or address_of(None), "api_key_env": key, "top_logprobs": None}
+    fields = {**reached, **own}
     try:
         return Endpoint(JudgeSpec.model_validate(fields))
     except ValidationError as error:
         raise UserError(f"{API}{model}@…: {explain(error, fields)}") from None
 
 
-def _suite_of(file: Path) -> Literal["alpaca_eval", "mt_bench"]:
-    """The suite whose answers a file holds, by the fields of its first row."""
+def _answers(file: Path) -> Answers:
+    """A file of answers: its suite by the fields of its first row, and whose they are."""
     from eval_suites.text_file import read_text
 
-    text = read_text(file).lstrip()
-    try:
-        first = json.loads(text)[0] if text.startswith("[") else json.loads(text.split("\n", 1)[0])
-    except (ValueError, IndexError, KeyError):
-        first = None
-    if isinstance(first, dict) and {"instruction", "output"} <= set(first):
-        return "alpaca_eval"
-    if isinstance(first, dict) and {"question_id", "choices"} <= set(first):
-        return "mt_bench"
+    rows = _rows(read_text(file).lstrip())
+    for suite, fields, author in ROWS:
+        if rows and isinstance(rows[0], dict) and fields <= set(rows[0]):
+            return Answers(file, suite, _author([row.get(author) for row in rows if isinstance(row, dict)]))
     raise UserError(
         f"{file}: no file of answers: rows with instruction, output and generator (alpaca_eval) or with question_id, "
         "model_id and choices (mt_bench) are wanted"
     )
+
+
+def _rows(text: str) -> list[Any]:
+    """The rows of a file, None in place of one that is no JSON: its suite says what is wrong with it."""
+    if text.startswith("["):
+        return list(_parsed(text) or ())
+    return [_parsed(line) for line in text.split("\n") if line.strip()]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _author(names: Sequence[Any]) -> str | None:
+    """The one that all rows name, without the organisation before it; None where that is no name for a row."""
+    first = names[0]
+    if not isinstance(first, str) or any(name != first for name in names):
+        return None
+    short = first.rpartition("/")[2]
+    named = re.search("[A-Za-z0-9]", short) and len(short) <= LONGEST_NAME
+    return short if named and short != NOBODY else None

@@ -51,7 +51,7 @@ def run_answers(spec: ApiAnswersSpec, inputs: Mapping[str, Path], out: Path, run
 
     instructions = read_instructions(inputs["instructions"])[: spec.limit]
     assert runtime.judge is not None
-    api = Api(runtime.judge, runtime.judge_answers, runtime.report)
+    api = Api(runtime.judge, runtime.judge_answers, runtime.judge_cap, runtime.report)
     rows = answer_instructions(api, instructions, spec.sampling)
     (out / "outputs.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_engine(spec, out)
@@ -67,7 +67,7 @@ def run_turns(spec: ApiTurnsSpec, inputs: Mapping[str, Path], out: Path, runtime
 
     questions = read_questions(inputs["questions"], spec.limit)
     assert runtime.judge is not None
-    api = Api(runtime.judge, runtime.judge_answers, runtime.report)
+    api = Api(runtime.judge, runtime.judge_answers, runtime.judge_cap, runtime.report)
     write_rows(out / "answers.jsonl", answer_questions(api, questions, spec.sampling))
     _write_engine(spec, out)
 

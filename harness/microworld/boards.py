@@ -29,6 +29,7 @@ GROUPS = {
     "micro_old": ("micro_facts", "micro_skills", "micro_addition"),
     "micro_new": ("micro_forms", "micro_compositions", "micro_followups"),
 }
+NAMES = frozenset({*GROUPS, *(task for tasks in GROUPS.values() for task in tasks)})
 CHOICES = 4  # as ARC has
 # What makes a task of lm-eval's one of conversations (eval_suites.open_llm_turns, which lm-eval imports).
 CONVERSATIONS = "class: !function eval_suites.open_llm_turns.TurnsTask\n"

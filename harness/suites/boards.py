@@ -11,7 +11,7 @@ from eval_suites.quiet import quiet
 from harness.hub import commit
 from harness.kinds import BOARDS
 from harness.kinds.boards import BoardsSpec
-from harness.microworld.boards import GROUPS
+from harness.microworld.boards import NAMES
 from harness.served import engine_inputs
 from harness.stage import Produced, Stage
 from harness.suites.contract import WORLD, Planner, SuiteConfig
@@ -60,7 +60,7 @@ def _revisions(groups: tuple[str, ...], tasks: str | None, data: bool) -> dict[s
     """The commits of the hub's sets that are asked. Raises UserError for a group or task that nobody knows, and where
     a set's commit is not known."""
     from_world = tasks is not None and tasks.startswith(WORLD)
-    of_the_world = {*GROUPS, *(task for members in GROUPS.values() for task in members)} if from_world else set()
+    of_the_world = NAMES if from_world else frozenset()
     if tasks is not None and not from_world and any(find_board(name) for name in groups):
         from eval_suites.open_llm_tasks import check_names
 

@@ -5,16 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eval_suites.checkpoint import load_checkpoint
-from eval_suites.engine import Completion, Sampling, ScoreRequest
+from eval_suites.engine import Completion, Sampling
 from eval_suites.huggingface import HuggingFaceEngine
 from results.errors import UserError
-from tests.eval_suites.tiny import write_adapter, write_checkpoint
+from tests.eval_suites.tiny import EOS, PROMPTS, REQUESTS, write_adapter, write_checkpoint
 
 if TYPE_CHECKING:
     import torch
-
-EOS = 3
-PROMPTS = [[2, *range(6, 6 + n)] for n in (1, 9, 3, 17, 5, 2, 12, 7)]
 
 
 @pytest.fixture(scope="module")
@@ -160,17 +157,6 @@ def test_logprobs_are_those_of_the_model_as_it_is(
     for prompt, answer in zip(PROMPTS, answers, strict=True):
         wanted = logprobs_by_hand(folder, prompt, answer.ids)[range(len(answer.ids)), list(answer.ids)].tolist()
         assert answer.logprobs == pytest.approx(wanted, abs=5e-5)
-
-
-REQUESTS: list[ScoreRequest] = [
-    ([2, 6, 7], [8]),
-    ([2, 9], [10, 11, 12, 13]),
-    ([2, 6, 7], [9]),
-    ([2], [6, 7, 8]),
-    ([2, 6], [7, 10]),
-    ([2, *range(6, 40)], [5, 4]),
-    ([2, 6, 7], [8]),
-]
 
 
 def test_a_continuation_gets_the_logprob_of_each_token(folder: Path, engine: HuggingFaceEngine) -> None:

@@ -445,6 +445,10 @@ def test_users_mistakes(folder: Path, tasks: Path, rows: list[dict[str, Any]], t
         .replace("dataset_path: json", "dataset_path: nobody/nothing")
         .format(data="x.jsonl")
     )
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("group: mine\ntask: [gsm8k]\n")
+    with pytest.raises(UserError, match=r"the data of \['mine'\] are not on this machine"):
+        evaluate_boards(HuggingFaceEngine(folder), load_tokenizer(folder), ["mine"], tasks=tmp_path / "own")
     with pytest.raises(UserError, match=r"the data of \['far_away'\] are not on this machine"):
         evaluate(folder, tmp_path / "hub", ["far_away"])
     odd = write_tasks(tmp_path / "odd", rows)

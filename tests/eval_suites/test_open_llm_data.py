@@ -12,6 +12,14 @@ from eval_suites.engine import Engine
 from eval_suites.engines import EngineSpec, open_engine
 from eval_suites.huggingface import HuggingFaceEngine
 from eval_suites.open_llm import evaluate_answers, evaluate_boards
+from harness.artifacts import ArtifactStore
+from harness.board import Board
+from harness.executor import run_here
+from harness.extending import find_profile
+from harness.plan import ProfilePlanner, in_order
+from harness.profile import make_profile
+from harness.stage import Runtime
+from harness.yaml_file import read_yaml
 from results.errors import UserError
 from results.rows import Item, Score
 from tests.eval_suites.tiny import needs_vllm, write_checkpoint
@@ -102,16 +110,34 @@ def test_a_part_of_a_benchmark_is_not_the_whole(checkpoint: Path, engine: Watche
     assert acc.value == pytest.approx(25, abs=4 * 1.37)
 
 
+@pytest.fixture
+def microworld(tmp_path: Path) -> Path:
+    """The base of the profile `micro` after twenty steps, made by its own stages, with room for long prompts.
+
+    Its vocabulary is the world's: three words of four in these benchmarks are unknown to it, one token for all of them.
+    """
+    path = find_profile("micro")
+    written = read_yaml(path)
+    written["world"] = {"documents": 640} | dict.fromkeys(("demonstrations", "pairs", "helpsteer"), 8)
+    written["base"]["shape"]["context"] = 4096
+    written["base"]["pretrain"] |= {"devices": 1, "budget": {"responses": 640, "global_batch": 32}}
+    base = ProfilePlanner(make_profile(written, path)).base
+    board = Board(in_order([base]), ArtifactStore(tmp_path))
+    run_here(board, lambda _: Runtime())
+    manifest = board[base].manifest
+    assert manifest is not None, board[base].reason
+    return board.store.folder(manifest.kind, manifest.key) / "model"
+
+
 @needs_vllm
-def test_both_engines_are_asked_the_same_and_say_the_same(
-    checkpoint: Path, outcome: tuple[list[Score], list[Item]]
-) -> None:
-    here = Watched(HuggingFaceEngine(checkpoint))
-    ask(checkpoint, here)
-    with open_engine(EngineSpec(kind="vllm"), checkpoint) as opened:
+def test_both_engines_are_asked_the_same_and_say_the_same(microworld: Path) -> None:
+    here = Watched(HuggingFaceEngine(microworld))
+    outcome = ask(microworld, here)
+    with open_engine(EngineSpec(kind="vllm"), microworld) as opened:
         other = Watched(opened)
-        scores, items = ask(checkpoint, other)
+        scores, items = ask(microworld, other)
     assert other.scored == here.scored
+    assert len({tuple(context) for context, _ in here.scored}) > 2 * LIMIT * len(BBH), "or too little can be told apart"
     assert other.prompts[:LIMIT] == here.prompts[:LIMIT]
     names = [(item.suite, item.metric, item.item) for item in outcome[1]]
     assert [(item.suite, item.metric, item.item) for item in items] == names

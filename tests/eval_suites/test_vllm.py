@@ -20,28 +20,21 @@ from eval_suites.vllm_adapters import room_for
 from eval_suites.vllm_engine import EngineError, VllmProcess
 from eval_suites.vllm_environment import environment
 from results.errors import UserError
-from tests.eval_suites.tiny import needs_vllm, write_adapter, write_checkpoint
+from tests.eval_suites.tiny import EOS, PROMPTS, REQUESTS, needs_vllm, write_adapter, write_checkpoint
 from trainers.chat import load_tokenizer, prompt_ids
 from trainers.devices import this_device
 from trainers.records import Message
 
 pytestmark = [needs_vllm, pytest.mark.vllm, pytest.mark.slow]
 
-EOS, OTHER_EOS = 3, 9
+OTHER_EOS = 9
 DEVICE = str(this_device())
 VLLM = EngineSpec(kind="vllm")
 PLACE = Place(cache_gib=0.25, max_sequences=32)
-PROMPTS = [[2, *range(6, 6 + n)] for n in (1, 9, 3, 17, 5, 2, 12, 7)]
 GREEDY = Sampling(max_new_tokens=20)
 JUDGE_KEY, SECRET = "OPENAI_API_KEY", "sk-of-the-judge"
-REQUESTS: list[ScoreRequest] = [
-    ([2, 6, 7], [8]),
-    ([2, 9], [10, 11, 12, 13]),
-    ([2, 6, 7], [9]),
-    ([2], [6, 7, 8]),
-    ([2, 6], [7, 10]),
-    ([2, *range(6, 40)], [5, 4]),
-    ([2, 6, 7], [8]),
+MORE_REQUESTS: list[ScoreRequest] = [
+    *REQUESTS,
     ([2] * 60, [6] * 5),
     *[([2, 40], [token]) for token in range(50)] * 3,
 ]
@@ -139,11 +132,11 @@ def test_first_tokens_are_drawn_from_the_softmax(engine: Engine, reference: Hugg
 
 def test_scores_are_those_of_hugging_face(engine: Engine, reference: HuggingFaceEngine) -> None:
     chosen = [(prompt, answer.ids) for prompt, answer in zip(PROMPTS, reference.generate(PROMPTS, GREEDY), strict=True)]
-    wanted, found = reference.score([*REQUESTS, *chosen]), engine.score([*REQUESTS, *chosen])
+    wanted, found = reference.score([*MORE_REQUESTS, *chosen]), engine.score([*MORE_REQUESTS, *chosen])
     for one, other in zip(found, wanted, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
         assert one.top == other.top
-    assert all(continuation.is_greedy for continuation in found[len(REQUESTS) :])
+    assert all(continuation.is_greedy for continuation in found[len(MORE_REQUESTS) :])
     assert not all(continuation.is_greedy for continuation in found)
     assert engine.score([]) == []
 
@@ -155,7 +148,7 @@ def test_adapters_answer_as_merged_models_do(process: VllmProcess, engine: Engin
         for adapter, merged in zip(folders.adapters, folders.merged, strict=True):
             adapted, wanted = process.engine(adapter), HuggingFaceEngine(merged, device=DEVICE)
             assert_equal(adapted.generate(PROMPTS, GREEDY), wanted.generate(PROMPTS, GREEDY))
-            for one, other in zip(adapted.score(REQUESTS), wanted.score(REQUESTS), strict=True):
+            for one, other in zip(adapted.score(MORE_REQUESTS), wanted.score(MORE_REQUESTS), strict=True):
                 assert one.logprobs == pytest.approx(other.logprobs, abs=1e-3)
             answers.append(ids(adapted.generate(PROMPTS, GREEDY)))
             adapted.close()
@@ -232,7 +225,7 @@ def test_a_fresh_engine_answers_as_one_that_others_used(process: VllmProcess, fo
     with open_engine(VLLM, folders.base, adapter, device=DEVICE, placement=PLACE) as fresh:
         for how in (GREEDY, sampling):
             assert fresh.generate(PROMPTS, how) == used.generate(PROMPTS, how)
-        assert fresh.score(REQUESTS) == used.score(REQUESTS)
+        assert fresh.score(MORE_REQUESTS) == used.score(MORE_REQUESTS)
 
 
 def test_a_process_that_dies_is_a_clear_error_and_nothing_is_left(folders: Folders) -> None:
@@ -255,7 +248,7 @@ def test_a_model_over_two_processes_answers_as_in_one(tmp_path: Path) -> None:
     spec = EngineSpec(kind="vllm", tensor_parallel=2)
     with open_engine(spec, folder, placement=PLACE) as engine, HuggingFaceEngine(folder) as reference:
         assert_equal(engine.generate(PROMPTS, GREEDY), reference.generate(PROMPTS, GREEDY))
-        for one, other in zip(engine.score(REQUESTS), reference.score(REQUESTS), strict=True):
+        for one, other in zip(engine.score(MORE_REQUESTS), reference.score(MORE_REQUESTS), strict=True):
             assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 

