@@ -22,9 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Trains post-training objectives under one matched budget, evaluates them in one way, and prints tables "
-    "with error bars.",
-    epilog="Exit codes: 0 all went well, 1 a stage failed or a table is incomplete, 2 a mistake in what was asked for, "
-    "130 interrupted.",
+    "with error bars.\n\nbridgebench reproduce micro",
+    epilog="Exit codes: 0 all went well, 1 a stage failed, a table is incomplete or a check found something, "
+    "2 a mistake in what was asked for, 130 interrupted.",
 )
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 

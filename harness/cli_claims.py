@@ -2,37 +2,43 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.options import DEFAULT_HOME, HomeOption
-from harness.terminal import console
-from results.errors import UserError
+from harness.options import DEFAULT_HOME, STORED_HELP, HomeOption, JsonOption, format_option
+from harness.terminal import console, print_json
 
 if TYPE_CHECKING:
     from results.claims.table import ClaimTable
 
-ProfileArgument = Annotated[
-    str | None, typer.Argument(help="Name of a profile in the store; without it all claims are listed.")
-]
+ProfileArgument = Annotated[str | None, typer.Argument(help=f"{STORED_HELP} Without it all claims are listed.")]
 
 
 def claims(
     profile: ProfileArgument = None,
     home: HomeOption = DEFAULT_HOME,
-    format_: Annotated[str, typer.Option("--format", help="terminal or markdown.")] = "terminal",
+    format_: Annotated[str, format_option("terminal", "markdown")] = "terminal",
     roles: Annotated[bool, typer.Option("--roles", help="List the roles that a profile's 'claims' maps.")] = False,
+    json_: JsonOption = False,
 ) -> None:
-    """Print the papers' claims, or a study's verdicts on them: reproduced, contradicted, inconclusive or not run."""
+    """Print the papers' claims, or a study's verdicts on them: reproduced, contradicted, inconclusive or not run.
+
+    bridgebench claims
+
+    bridgebench claims micro --format markdown
+    """
     from results.claims import tables
     from results.claims.catalogue import catalogue
+    from results.claims.recording import verdict_rows
 
-    if format_ not in ("terminal", "markdown"):
-        raise UserError(f"--format {format_}: there are terminal and markdown")
-    width = console().width
-    known = catalogue()
-    if roles:
+    width, known = console().width, catalogue()
+    if json_:
+        if roles:
+            print_json(known.roles.model_dump())
+        else:
+            print_json(_claims() if profile is None else verdict_rows(_verdicts(profile, home)))
+    elif roles:
         print(tables.roles_terminal(known, width), end="")
     elif profile is None:
         studies = _studies()
@@ -58,3 +64,16 @@ def _studies() -> dict[str, dict[str, object]]:
 
     paths = sorted(Path(str(files("harness") / "profiles")).glob("*.yaml"))
     return {path.stem: dict(load_profile(path).claims) for path in paths}
+
+
+def _claims() -> list[dict[str, Any]]:
+    """Every claim as the store keeps it, and the profiles of bridgebench that can test it."""
+    from results.claims.catalogue import catalogue, lacking
+    from results.claims.recording import claim_records
+
+    studies = _studies()
+    return [
+        record.model_dump(mode="json")
+        | {"profiles": [name for name, roles in studies.items() if not lacking(claim, roles)]}
+        for claim, record in zip(catalogue().claims, claim_records(), strict=True)
+    ]

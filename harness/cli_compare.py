@@ -1,6 +1,5 @@
 """`bridgebench leaderboard` and `compare`: what the results store says of a study."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,20 +8,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.options import DEFAULT_HOME, HomeOption, JsonOption
+from harness.options import DEFAULT_HOME, STORED_HELP, HomeOption, JsonOption, format_option
 from harness.terminal import console as new_console
-from results.errors import UserError
+from harness.terminal import print_json
 
 if TYPE_CHECKING:
     from harness.comparing import Pair
 
-StoredProfile = Annotated[str, typer.Argument(help="Name of a profile in the store.")]
+# The columns of a leaderboard's CSV in which a word may look like a number; in no other does one.
+NAMES = ("profile", "profile_digest", "arm", "method", "suite", "metric", "judge", "unit", "baseline", "reason")
+StoredProfile = Annotated[str, typer.Argument(help=STORED_HELP)]
 
 
 def leaderboard(  # noqa: PLR0917  (typer's options have names)
     profile: StoredProfile = "micro",
     home: HomeOption = DEFAULT_HOME,
-    format_: Annotated[str, typer.Option("--format", help="terminal, markdown, csv, latex or json.")] = "terminal",
+    format_: Annotated[str, format_option("terminal", "markdown", "csv", "latex")] = "terminal",
     main_: Annotated[str | None, typer.Option("--main", help="The column that ranks, as suite/metric.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The arm that the others are compared with.")] = None,
     json_: JsonOption = False,
@@ -42,8 +43,6 @@ def leaderboard(  # noqa: PLR0917  (typer's options have names)
     with Store.open(Home(home.resolve()).store, create=False) as store:
         found = query(store, profile, main=main_, baseline=baseline)
     match "json" if json_ else format_:
-        case "terminal":
-            print(tables.terminal(found, new_console().width))
         case "markdown":
             print(tables.markdown(found), end="")
         case "csv":
@@ -51,9 +50,9 @@ def leaderboard(  # noqa: PLR0917  (typer's options have names)
         case "latex":
             print(latex(found), end="")
         case "json":
-            print(json.dumps(_rows(tables.csv(found))))
+            print_json(_rows(tables.csv(found)))
         case _:
-            raise UserError(f"--format {format_}: there are terminal, markdown, csv, latex and json")
+            print(tables.terminal(found, new_console().width))
     if not found.complete:
         raise typer.Exit(1)
 
@@ -61,7 +60,7 @@ def leaderboard(  # noqa: PLR0917  (typer's options have names)
 def compare(
     arm: Annotated[str, typer.Argument(help="A row of the study's table.")],
     other: Annotated[str, typer.Argument(help="Another row, which is taken from it.")],
-    profile: Annotated[str, typer.Option(help="Name of a profile in the store.")] = "micro",
+    profile: Annotated[str, typer.Option(help=STORED_HELP)] = "micro",
     home: HomeOption = DEFAULT_HOME,
     json_: JsonOption = False,
 ) -> None:
@@ -76,7 +75,7 @@ def compare(
     with Store.open(Home(home.resolve()).store, create=False) as store:
         pairs = compare_arms(store, profile, arm, other)
     if json_:
-        print(json.dumps([pair_json(pair) for pair in pairs]))
+        print_json([pair_json(pair) for pair in pairs])
     else:
         print_pairs(new_console(), f"{arm} less {other}", pairs)
 
@@ -135,8 +134,20 @@ def pair_json(pair: "Pair") -> dict[str, Any]:
     }
 
 
-def _rows(csv: str) -> list[dict[str, str]]:
+def _rows(csv: str) -> list[dict[str, Any]]:
+    """The lines of a leaderboard's CSV, numbers as numbers; null where there is none."""
     from csv import DictReader
     from io import StringIO
 
-    return list(DictReader(StringIO(csv)))
+    return [{name: _value(name, text) for name, text in line.items()} for line in DictReader(StringIO(csv))]
+
+
+def _value(column: str, text: str) -> str | float | bool | None:
+    if column in NAMES:
+        return text
+    if text in ("", "true", "false"):
+        return {"": None, "true": True, "false": False}[text]
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text

@@ -1,6 +1,5 @@
 """`bridgebench doctor`: what is here of what a study needs."""
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.options import DEFAULT_HOME, HomeOption, JsonOption
-from harness.terminal import console
+from harness.terminal import console, print_json
 
 
 def doctor(
@@ -36,7 +35,7 @@ def doctor(
     paths = [find_profile(name) for name in profiles] if profiles else shipped
     findings = list(examine(home.resolve(), paths, online))
     if json_:
-        print(json.dumps([finding._asdict() for finding in findings]))
+        print_json([finding._asdict() for finding in findings])
     else:
         table = Table("what", "", "found, or what would put it right")
         for what, verdict, said in findings:

@@ -1,8 +1,7 @@
 """`bridgebench evaluate`: a model from elsewhere beside the rows of a study, or what is stored of one."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +9,7 @@ from harness.cli_compare import pair_json, print_pairs
 from harness.cli_scores import print_scores, score_stored
 from harness.options import DEFAULT_HOME, HereOption, HomeOption, JsonOption, MaxUsdOption, StudyOption
 from harness.terminal import console as new_console
+from harness.terminal import print_json
 from results.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,10 +32,18 @@ def evaluate(  # noqa: PLR0917  (typer's options have names)
     compare_with: Annotated[
         list[str] | None, typer.Option(help="A row of the study that it is compared with; repeat for several.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The name of its row.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of its row (default: the model's, or the one that all answers name).")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Of a hub id: a branch, tag or commit.")] = None,
     base: Annotated[str | None, typer.Option(help="Of an adapter: its base, a hub id or folder.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="Of an endpoint: the variable that holds its key.")] = None,
+    usd_per_million_input: Annotated[
+        float | None, typer.Option(min=0, help="Of an endpoint: dollars for a million tokens read, for --max-usd.")
+    ] = None,
+    usd_per_million_output: Annotated[
+        float | None, typer.Option(min=0, help="Of an endpoint: dollars for a million tokens written.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     here: HereOption = False,
     max_usd: MaxUsdOption = None,
@@ -71,7 +79,7 @@ def evaluate(  # noqa: PLR0917  (typer's options have names)
 
     bridgebench evaluate openai:my-model@http://127.0.0.1:8000/v1
 
-    bridgebench evaluate model_outputs.json --profile micro
+    bridgebench evaluate model_outputs.json --profile real-rows
 
     Without a target, stored judgments or answers are scored as upstream scores them:
 
@@ -104,7 +112,10 @@ def evaluate(  # noqa: PLR0917  (typer's options have names)
         suites=suite or [],
         with_=compare_with or [],
         name=name,
-        found={"revision": revision, "base": base, "api_key_env": api_key_env},
+        found={
+            **{"revision": revision, "base": base, "api_key_env": api_key_env},
+            "prices": (usd_per_million_input, usd_per_million_output),
+        },
         home=home,
         here=here,
         max_usd=max_usd,
@@ -119,7 +130,7 @@ def _evaluate(
     suites: list[str],
     with_: list[str],
     name: str | None,
-    found: dict[str, str | None],
+    found: dict[str, Any],
     home: Path,
     here: bool,
     max_usd: float | None,
@@ -127,11 +138,11 @@ def _evaluate(
 ) -> None:
     from harness.extending import find_profile
     from harness.external import (
+        check_row_is_free,
         external_arm,
         plan_beside,
         row_name,
         suites_for,
-        with_endpoint,
         with_what_is_there,
     )
     from harness.home import Home
@@ -143,6 +154,8 @@ def _evaluate(
     from harness.study import run_study
     from harness.target_checks import check_before
     from harness.targets import Endpoint, find_target
+    from results.database import is_there
+    from results.store import Store
 
     place, path = Home(home.resolve()), find_profile(profile)
     study = load_profile(path)
@@ -156,13 +169,15 @@ def _evaluate(
     possible = suites_for(study, target, (), leaving)
     arm = with_what_is_there(external_arm(planner, target, row, possible), possible, asked, place)
     plan = plan_beside(planner, arm, with_, place)
+    if name is None and is_there(place.store):
+        with Store.open(place.store) as store:
+            check_row_is_free(store, study, target, row)
     console = new_console(error=json_)
     console.print(f"{row}: {target.origin}; suites: {', '.join(asked)}", highlight=False, markup=False, soft_wrap=True)
-    if max_usd is not None and isinstance(target, Endpoint):
-        console.print("--max-usd: what judges are paid; the endpoint's own answers are not counted", highlight=False)
     for each in leaving:
         console.print(f"left out: {each}: {leaving[each]}", highlight=False, markup=False, soft_wrap=True)
-    board = run_study(plan, place, console, executor(here, with_endpoint(target, place)), Limits(usd=max_usd))
+    endpoint = target.spec if isinstance(target, Endpoint) else None
+    board = run_study(plan, place, console, executor(here), Limits(usd=max_usd), asked=endpoint)
     failed = {state.stage.label: state.reason for state in board.states.values() if state.status == "failed"}
     _show(plan, place, row, with_, failed, json_=json_)
 
@@ -188,7 +203,7 @@ def _show(plan: "Plan", place: "Home", row: str, with_: list[str], failed: dict[
     if json_:
         rows = [score.model_dump(mode="json") for score in scores]
         compared = [pair_json(pair) for pair in pairs]
-        print(json.dumps({"row": row, "complete": complete, "failed": failed, "scores": rows, "compared": compared}))
+        print_json({"row": row, "complete": complete, "failed": failed, "scores": rows, "compared": compared})
     else:
         if scores:
             print_scores(scores, row)

@@ -1,6 +1,5 @@
 """`bridgebench judge`: who judges, what was paid, and whether an endpoint answers."""
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,13 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.options import DEFAULT_HOME, HomeOption, JsonOption, ProfileArgument
-from harness.terminal import console
+from harness.terminal import console, print_json
 from results.errors import UserError
 
 if TYPE_CHECKING:
     from eval_suites.judge import JudgeSpec
 
-app = typer.Typer(help="The judges: list those of a profile, see what was paid, try an endpoint.", no_args_is_help=True)
+app = typer.Typer(
+    help="The judges: list those of a profile, see what was paid, try an endpoint.\n\nbridgebench judge spent",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
@@ -122,7 +124,7 @@ def _judges(profile: str) -> dict[str, "JudgeSpec"]:
 
 def _print(rows: list[dict[str, Any]], json_: bool, empty: str = "the profile has no judge") -> None:
     if json_:
-        print(json.dumps(rows))
+        print_json(rows)
         return
     if not rows:
         print(empty)

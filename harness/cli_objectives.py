@@ -1,14 +1,18 @@
 """`bridgebench objectives`: list them, read one, check one's own."""
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.options import JsonOption
+from harness.options import JsonOption, StudyOption
+from harness.terminal import print_json
 
-app = typer.Typer(help="The objectives: list them, show one, check one of your own.", invoke_without_command=True)
+if TYPE_CHECKING:
+    from trainers.objectives import Objective
+
+app = typer.Typer(invoke_without_command=True)
 
 # What is said of each objective to machines.
 SAID = ("name", "summary", "signal", "unit", "needs_reference", "formula", "source", "provenance")
@@ -17,7 +21,7 @@ Target = Annotated[str, typer.Argument(help="A name, your own file (my.py), or o
 
 @app.callback()
 def list_(context: typer.Context, json_: JsonOption = False) -> None:
-    """List all objectives: formula, data, reference, source.
+    """List the objectives: formula, data, reference, source; show one, check one of your own.
 
     bridgebench objectives
     """
@@ -26,33 +30,55 @@ def list_(context: typer.Context, json_: JsonOption = False) -> None:
         from trainers.objectives.listing import summary
 
         known = list(objectives().values())
-        print(json.dumps([{key: getattr(each, key) for key in SAID} for each in known]) if json_ else summary(known))
+        if json_:
+            print_json([_said(each) for each in known])
+        else:
+            print(summary(known))
 
 
 @app.command()
-def show(target: Target) -> None:
-    """Show the page of one objective: formula, gradient, settings with their defaults and sources."""
+def show(target: Target, json_: JsonOption = False) -> None:
+    """Show the page of one objective: formula, gradient, settings with their defaults and sources.
+
+    bridgebench objectives show dpo
+    """
     from trainers.objectives.listing import describe
     from trainers.objectives.loading import load_objective
 
-    print(describe(load_objective(target)))
+    found = load_objective(target)
+    if json_:
+        settings = found.settings.model_fields.items()
+        rows = [{"setting": name, "default": one.default, "about": one.description or ""} for name, one in settings]
+        print_json(_said(found) | {"settings": rows})
+    else:
+        print(describe(found))
 
 
 @app.command()
-def check(targets: Annotated[list[str], typer.Argument(help="Names or files of objectives.")]) -> None:
-    """Check that an objective keeps the laws that a fair comparison rests on; says in plain words which it breaks."""
+def check(
+    targets: Annotated[list[str], typer.Argument(help="Names or files of objectives.")], json_: JsonOption = False
+) -> None:
+    """Check that an objective keeps the laws that a fair comparison rests on; says in plain words which it breaks.
+
+    Ends with 1 where it breaks one.
+
+    bridgebench objectives check my_loss.py
+    """
     from trainers.conformance import check as conformance
     from trainers.objectives.loading import load_objective
 
     reports = [conformance(load_objective(target)) for target in targets]
-    print("\n\n".join(map(str, reports)))
+    if json_:
+        print_json([asdict(report) | {"passed": report.passed} for report in reports])
+    else:
+        print("\n\n".join(map(str, reports)))
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 
 
 def new_objective(
     name: Annotated[str, typer.Argument(help="Its name, such as my_loss.")],
-    profile: Annotated[str, typer.Option(help="The profile that it is to be trained in.")] = "micro",
+    profile: StudyOption = "micro",
     to: Annotated[Path, typer.Option("--to", help="The folder to write into.")] = Path(),
 ) -> None:
     """Write a commented objective (NAME.py) that passes the check as it is, and a profile (NAME.yaml) that trains it.
@@ -66,3 +92,7 @@ def new_objective(
     code, study = write(name, load_profile(find_profile(profile)), profile, to)
     print(f"{code}: edit the formula, then: bridgebench objectives check {code}")
     print(f"{study}: data, budget and learning rate; then: bridgebench run --method {code}")
+
+
+def _said(each: "Objective") -> dict[str, Any]:
+    return {key: getattr(each, key) for key in SAID}

@@ -1,6 +1,5 @@
 """Scores of what is stored already (`bridgebench evaluate` without a target), and `bridgebench difficulty`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from harness.terminal import console
+from harness.options import JsonOption
+from harness.terminal import console, print_json
 from results.errors import UserError
 from results.rows import Score
 
@@ -67,10 +67,13 @@ def difficulty(
         list[str], typer.Argument(help="NAME=FILE: a model's name on AlpacaEval's board, its file.")
     ],
     out: Annotated[Path, typer.Option(help="The table to write.")],
+    json_: JsonOption = False,
 ) -> None:
     """Refit AlpacaEval's difficulties from stored annotations, for a length-controlled rate without df_gamed.csv.
 
     Prints how far the rate of each model lies from its published one, with the model itself left out.
+
+    bridgebench difficulty vicuna-7b=vicuna/annotations.json gemma-2b-it=gemma/annotations.json --out table.json
     """
     from eval_suites.length_controlled_refit import refit, write_table
 
@@ -84,10 +87,14 @@ def difficulty(
         files[name] = Path(place)
     table = refit(files)
     write_table(out, table)
+    errors = table.errors()
+    if json_:
+        rows = [row.model_dump() | {"note": table.set_aside.get(row.model, "")} for row in table.left_out]
+        print_json({"table": str(out), "models": rows, "errors": errors})
+        return
     shown = Table("model", "published", "refitted without it", "note", title=str(out))
     for row in table.left_out:
         shown.add_row(row.model, f"{row.published:.2f}", f"{row.refitted:.2f}", table.set_aside.get(row.model, ""))
-    errors = table.errors()
     console().print(shown)
     print(
         f"{errors['models']:.0f} models: mean error {errors['mean_absolute']:.2f} points, largest "
@@ -118,7 +125,7 @@ def notes(scores: Sequence[Score]) -> list[str]:
 def print_scores(scores: Sequence[Score], title: str, json_: bool = False) -> None:
     """A line a score. Ends with 1 where one is incomplete."""
     if json_:
-        print(json.dumps([score.model_dump(mode="json") for score in scores]))
+        print_json([score.model_dump(mode="json") for score in scores])
     else:
         table = Table("metric", "value", "standard error", "items", "unit", title=title)
         several = len({score.suite for score in scores}) > 1

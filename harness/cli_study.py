@@ -1,6 +1,5 @@
 """`bridgebench reproduce`, `run` and `plan`: a study from nothing, with a method of one's own, or before it runs."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from harness.options import (
     settings_of,
 )
 from harness.terminal import console as new_console
+from harness.terminal import print_json
 
 if TYPE_CHECKING:
     from harness.home import Home
@@ -124,6 +124,7 @@ def plan(
     from harness.judging import judges_of
     from harness.kinds import KINDS
     from harness.study import open_plan
+    from results.wording import count
 
     made, place = open_plan(find_profile(profile)), Home(home.resolve())
     board = Board(made.stages, place.artifacts)
@@ -139,13 +140,14 @@ def plan(
             rows.append({"stage": kind, "stages": len(own), "to_do": len(todo), "device_hours": round(hours, 3)})
     if json_:
         shown = {"profile": made.profile.name, "arms": len(made.arms), "stages": rows, "judges": vars(estimate)}
-        print(json.dumps(shown))
+        print_json(shown)
         return
-    table = Table("stage", "stages", "to do", "device-hours", title=f"{made.profile.name}: {len(made.arms)} arms")
+    title = f"{made.profile.name}: {count(len(made.arms), 'arm')}"
+    table = Table("stage", "stages", "to do", "device-hours", title=title)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     new_console().print(table)
-    new_console().print(str(estimate), highlight=False)
+    new_console().print(f"judges: {estimate}", highlight=False)
 
 
 def _say(console: Console, plan: "Plan", method: str, beside: tuple[str, ...]) -> None:
@@ -195,7 +197,7 @@ def _perform(plan: "Plan", place: "Home", here: bool, limits: "Limits", quiet: b
 
 def _end(ended: dict[str, Any], json_: bool) -> None:
     if json_:
-        print(json.dumps(ended))
+        print_json(ended)
     if not ended["complete"]:
         raise typer.Exit(1)
 

@@ -8,15 +8,15 @@ import typer
 from rich.table import Table
 
 from harness.options import JsonOption
-from harness.terminal import console
+from harness.terminal import console, print_json
 from results.errors import UserError
 
-app = typer.Typer(help="The suites: list them, show what a profile may write of one.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def list_(context: typer.Context, json_: JsonOption = False) -> None:
-    """List all suites, and the profiles that ask them.
+    """List the suites; show what a profile may write of one.
 
     bridgebench suites
     """
@@ -24,7 +24,7 @@ def list_(context: typer.Context, json_: JsonOption = False) -> None:
         return
     rows = [{"suite": name, "about": _about(config), "from": origin} for name, config, origin in _suites()]
     if json_:
-        print(json.dumps(rows))
+        print_json(rows)
         return
     table = Table("suite", "what it is", "from")
     for row in rows:
@@ -54,7 +54,7 @@ def show(
         for key, field in config.model_fields.items()
     ]
     if json_:
-        print(json.dumps({"suite": name, "keys": rows}))
+        print_json({"suite": name, "keys": rows})
         return
     print(inspect.getdoc(config) or "")
     table = Table("key", "type", "default")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,12 +31,30 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
+def format_option(*formats: str) -> Any:
+    """`--format` with these choices."""
+
+    def known(chosen: str) -> str:
+        if chosen not in formats:
+            raise UserError(f"--format {chosen}: there are {_listed(formats, 'and')}")
+        return chosen
+
+    return typer.Option(
+        "--format", help=f"{_listed(formats, 'or')}.", callback=known, autocompletion=lambda: list(formats)
+    )
+
+
+def _listed(words: tuple[str, ...], last: str) -> str:
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def _profiles(incomplete: str) -> list[str]:
     """What a shell completes the name of a profile to."""
     shipped = (path.stem for path in Path(str(files("harness") / "profiles")).glob("*.yaml"))
     return sorted(name for name in shipped if name.startswith(incomplete))
 
 
+STORED_HELP = "Name or digest of a profile in the store."
 PROFILE_HELP = "A profile that comes with bridgebench, or a .yaml file."
 ProfileArgument = Annotated[str, typer.Argument(help=PROFILE_HELP, autocompletion=_profiles)]
 StudyOption = Annotated[str, typer.Option("--profile", help=PROFILE_HELP, autocompletion=_profiles)]
@@ -48,8 +66,8 @@ MaxUsdOption = Annotated[
     float | None,
     typer.Option(
         min=0,
-        help="Refuse to start a run whose judges cost more, and ask none of them beyond this. "
-        "An endpoint that is evaluated is not counted.",
+        help="Refuse to start a run that would pay judges, and an endpoint that is evaluated, more than this, "
+        "and ask none of them beyond it.",
     ),
 ]
 

@@ -15,6 +15,7 @@ from harness.board import ENDED, Board, State
 from harness.estimate import core_seconds, seconds_per_unit
 from harness.kinds import KINDS
 from harness.perform import PROGRESS
+from results.wording import count
 
 PLAIN_EVERY = 30.0  # seconds between two lines about a run in which nothing ends
 
@@ -37,7 +38,8 @@ class Progress:
 
     def __enter__(self) -> Self:
         cached = sum(state.status == "cached" for state in self.board.states.values())
-        self.console.print(f"{len(self.board.states)} stages, {cached} cached, {self._left()} to do", highlight=False)
+        stages = count(len(self.board.states), "stage")
+        self.console.print(f"{stages}, {cached} cached, {self._left()} to do", highlight=False)
         if self._live:
             self._live.start()
         return self
@@ -54,7 +56,8 @@ class Progress:
             if state.status in {"failed", "diverged"} or (self._live is None and state.status == "done"):
                 self.console.print(self._line(state), highlight=False, markup=False)
         if skipped := sum(state.status == "skipped" for state in ended):
-            self.console.print(f"{self._clock()} skipped  {skipped} stages that depend on it", highlight=False)
+            what = f"{count(skipped, 'stage')} after it"
+            self.console.print(f"{self._clock()} skipped  {what}", highlight=False)
         if self._live:
             self._live.update(self._picture(), refresh=True)
         elif not ended and time.monotonic() - self._last > PLAIN_EVERY:

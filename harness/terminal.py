@@ -1,6 +1,8 @@
 """Where commands print."""
 
+import json
 import sys
+from math import isfinite
 
 from rich.console import Console
 
@@ -11,3 +13,20 @@ def console(error: bool = False) -> Console:
     """
     stream = sys.stderr if error else sys.stdout
     return Console(stderr=error, width=None if stream.isatty() else 160)
+
+
+def print_json(value: object) -> None:
+    """One line of JSON for machines. A number that is not finite, which JSON has not, is null."""
+    print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case float():
+            return value if isfinite(value) else None
+        case _:
+            return value

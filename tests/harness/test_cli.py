@@ -101,10 +101,13 @@ def test_an_incomplete_leaderboard_ends_with_1(
     assert (ended.code, ended.error) == (code, "")
     assert "| sft |" in ended.out
     assert r"\begin{" in bridgebench("leaderboard", "small", "--format", "latex").out
+    [row] = (row for row in json.loads(bridgebench("leaderboard", "small", "--json").out) if row["arm"] == "sft")
+    mean = None if None in values else 50.0
+    assert (row["mean"], row["n_expected"], row["higher_is_better"], row["p_value"]) == (mean, 2, True, None)
     unknown = bridgebench("leaderboard", "small", "--format", "html")
     assert (unknown.code, unknown.error) == (
         2,
-        "bridgebench: --format html: there are terminal, markdown, csv, latex and json\n",
+        "bridgebench: --format html: there are terminal, markdown, csv and latex\n",
     )
     wrong = bridgebench("leaderboard", "small", "--main", "quiz/speed")
     assert wrong.code == 2

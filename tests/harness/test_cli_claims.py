@@ -1,5 +1,8 @@
 """`bridgebench claims`: the catalogue, the roles, a study's verdicts, and profiles' maps of roles."""
 
+import csv
+import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from harness.profile import load_profile
 from harness.study import open_plan
 from results.claims.catalogue import catalogue, lacking, listed, missing_roles
 from results.claims.contrast import arm_roles
+from results.claims.recording import csv as as_csv
+from results.claims.table import ClaimTable, claim_table
 from results.errors import UserError
 from results.store import Store
 from tests.harness.studies import TINY
@@ -42,6 +47,30 @@ def test_the_verdicts_of_a_study(tmp_path: Path) -> None:
     assert ended.exit_code == 0
     assert ended.output.startswith("## Claims in small\n")
     assert "reproduced" in run("small", "--home", str(tmp_path)).output
+    rows = json.loads(run("small", "--home", str(tmp_path), "--json").output)
+    lines = list(csv.DictReader(StringIO(as_csv(table_of(tmp_path)))))
+    assert [(row["claim"], str(row["part"]), row["verdict"]) for row in rows] == [
+        (line["claim"], line["part"], line["verdict"]) for line in lines
+    ]
+    assert list(rows[0]) == list(lines[0])
+    assert {row["claim"] for row in rows} == {claim.id for claim in catalogue().claims}
+    assert "reproduced" in {row["verdict"] for row in rows}
+    assert all(row["effect"] is None for row in rows if row["verdict"] == "not run")
+
+
+def table_of(home: Path) -> ClaimTable:
+    with Store.open(home / "store.sqlite", create=False) as store:
+        return claim_table(store, "small")
+
+
+def test_claims_and_roles_are_listed_for_machines() -> None:
+    rows = {row["id"]: row for row in json.loads(run("--json").output)}
+    assert list(rows) == [claim.id for claim in catalogue().claims]
+    assert "claims" in rows["A1"]["profiles"]
+    assert rows["D4"]["profiles"] == []
+    assert rows["A1"]["spec"]["parts"][0]["kind"] == "difference"
+    roles = json.loads(run("--roles", "--json").output)
+    assert (set(roles), roles["metrics"]["length"]["unit"]) == ({"arms", "metrics", "scales"}, "characters")
 
 
 @pytest.mark.parametrize(

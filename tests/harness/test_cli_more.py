@@ -13,7 +13,12 @@ from results.leaderboard import leaderboard
 from results.store import Store
 from tests.eval_suites.judge_server import completion, judge_server
 from tests.harness.studies import BRIDGEBENCH, TINY, Command, write_profile
+from tests.real_data import REAL_DATA, needs_real_data
 from tests.results.study import arm, mean_score, record, stating
+from tests.trainers.objectives.conftest import own_objectives
+from trainers.objectives import sft
+
+__all__ = ["own_objectives"]  # what a test registers is gone after it
 
 KEY = "BRIDGEBENCH_TEST_KEY"
 
@@ -156,6 +161,20 @@ def test_objectives_are_listed_for_machines(bridgebench: Command) -> None:
     rows = {row["name"]: row for row in json.loads(bridgebench("objectives", "--json").out)}
     assert rows["dpo"]["signal"] == "pair"
     assert rows["sft"]["needs_reference"] is False
+    shown = json.loads(bridgebench("objectives", "show", "dpo", "--json").out)
+    assert {key: shown[key] for key in rows["dpo"]} == rows["dpo"]
+    assert {row["setting"]: row["default"] for row in shown["settings"]}["beta"] == 0.1
+
+
+def test_an_objective_is_checked_for_machines(tmp_path: Path, bridgebench: Command) -> None:
+    text = Path(str(sft.__file__)).read_text(encoding="utf-8").replace('    "sft",', '    "over-padding",')
+    own = tmp_path / "over_padding.py"
+    own.write_text(text.replace("responses.policy[responses.mask]", "responses.policy"), encoding="utf-8")
+    ended = bridgebench("objectives", "check", "sft", str(own), "--json")
+    good, bad = json.loads(ended.out)
+    assert (ended.code, good["objective"], good["passed"], bad["passed"]) == (1, "sft", True, False)
+    assert [each["law"] for each in bad["findings"] if each["verdict"] == "fails"] == ["masked places"]
+    assert bridgebench("objectives", "check", "sft").code == 0
 
 
 def test_the_shell_completes_commands_and_profiles() -> None:
@@ -171,3 +190,16 @@ def test_the_shell_completes_commands_and_profiles() -> None:
     assert {"reproduce", "run", "evaluate", "compare", "doctor"} <= completed("bridgebench ")
     assert {"micro", "objectives", "suites"} <= completed("bridgebench plan ")
     assert completed("bridgebench plan mi") == {"micro"}
+
+
+@needs_real_data
+def test_difficulties_are_refitted_for_machines(tmp_path: Path, bridgebench: Command) -> None:
+    models = [path for path in sorted((REAL_DATA / "alpaca_eval" / "models").iterdir()) if path.name != "NullModel"]
+    given = [f"{path.name}={path}/annotations.json.gz" for path in models]
+    ended = bridgebench("difficulty", *given, "--out", str(tmp_path / "table.json"), "--json")
+    assert (ended.code, ended.error) == (0, "")
+    found = json.loads(ended.out)
+    assert {row["model"] for row in found["models"]} == {path.name for path in models}
+    gaps = [abs(row["refitted"] - row["published"]) for row in found["models"] if not row["note"]]
+    assert (len(gaps), max(gaps)) == (found["errors"]["models"], pytest.approx(found["errors"]["largest"]))
+    assert Path(found["table"]).is_file()

@@ -13,9 +13,10 @@ from harness.recording import profile_digest
 from harness.study import report_study, run_study
 from results.checking import faults
 from results.errors import UserError
+from results.outcomes import ArmKey
 from results.store import Store
-from tests.harness.test_recording import study
-from tests.harness.test_recording_again import edited_study, toy_training
+from tests.harness.test_recording import run, study
+from tests.harness.test_recording_again import edited_study, shown, toy_training
 from tests.harness.toys import runtime
 from tests.results.conftest import database, postgresql_server
 
@@ -47,6 +48,30 @@ def test_a_study_writes_into_the_store_that_the_environment_names(
             "still": "ok",
         }
         assert len(store.scores(profile_digest(plan.profile))) == 4
+
+
+@pytest.mark.usefixtures("toy_training")
+def test_a_run_that_fails_takes_nothing_from_an_arm_that_went_well_in_another_home(
+    database: str, tmp_path: Path
+) -> None:
+    with Store.open(database) as store:
+        for home, text, expected in (
+            ("one", "10", 10.0),
+            ("other", "50", 10.0),  # 50 cannot be scored
+            ("other", "90", 90.0),
+            ("other", "50", None),  # its own result is replaced by its own failure
+            ("one", "10", 10.0),
+        ):
+            plan = edited_study(tmp_path / "data", text)
+            ran = run(plan, tmp_path / home, store)
+            assert any(state.status == "failed" for state in ran.states.values()) == (text == "50"), "it is told so"
+            label, mean, _, responses = shown(plan, store)["sft"]
+            assert (label, mean) == ("failed" if expected is None else "", expected)
+            assert responses == (50 if expected is None else expected), "of the run that its score is of"
+            arms = {arm.name: arm.status for arm in store.arms(profile_digest(plan.profile))}
+            assert arms == {"sft": "failed" if expected is None else "ok", "still": "ok"}
+            assert len(store.stages(profile_digest(plan.profile))[ArmKey("sft", 0)]) == 2
+            assert faults(store) == []
 
 
 def test_without_it_the_store_is_the_home_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from results.text import plain
 from tests.eval_suites.tiny import needs_vllm
 from tests.harness.studies import BRIDGEBENCH, ROOT, TINY, Change, Command, edited, write_profile
 from trainers.datasets.adapters import ADAPTERS
@@ -30,6 +31,7 @@ TWICE = f'  more: {{max_length: 128, sources: [{{adapter: ultrachat, file: "{ROW
 AGAIN = (
     "  again: {steps: [dft, {objective: sft, data: demonstrations, budget: short, learning_rate: [1.0e-3, 3.0e-4]}]}\n"
 )
+LONG, TOO_LONG = "x" * 3000, "a name has at most 200 characters"
 NAME = "a name has small letters, digits and . + - only, and no sign comes first"
 
 
@@ -80,6 +82,11 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "no step": ([(DFT, "dft: {steps: []}")], "methods.dft.steps: is empty"),
     "name of the study": ([("name: tiny", "name: My Study")], f"name: 'My Study': {NAME}"),
     "name of a method": ([("  dft:", "  DFT low:")], f"methods.DFT low: 'DFT low': {NAME}"),
+    "long name of the study": ([("name: tiny", f"name: {LONG}")], f"name: {plain(repr(LONG), 200)}: {TOO_LONG}"),
+    "long name of a method": (
+        [("  dft:", f"  {LONG}:")],
+        f"methods.{plain(LONG, 200)}: {plain(repr(LONG), 200)}: {TOO_LONG}",
+    ),
     "empty vocabulary": (
         [('tokenizer: "world:tokenizer"', "tokenizer: 0")],
         "base.tokenizer: 0: input should be greater than or equal to 512",

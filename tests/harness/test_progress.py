@@ -55,8 +55,8 @@ def test_without_a_terminal_every_stage_that_ends_is_a_plain_line(tmp_path: Path
         "diverged hot: not finite at step 3",
         "done     good in N s",
         "failed   bad: ValueError: no [bold]luck[/bold]",
-        "skipped  1 stages that depend on it",
-        "skipped  1 stages that depend on it",
+        "skipped  1 stage after it",
+        "skipped  1 stage after it",
     ]
 
 
@@ -64,7 +64,7 @@ def test_what_is_cached_is_counted_and_not_told(tmp_path: Path) -> None:
     run_here(board(tmp_path, written("a")), runtime)
     to, out = console()
     run(board(tmp_path, written("a")), to)
-    assert out.getvalue() == "1 stages, 1 cached, 0 to do\n"
+    assert out.getvalue() == "1 stage, 1 cached, 0 to do\n"
 
 
 def test_on_a_terminal_a_table_follows_the_run(tmp_path: Path) -> None:

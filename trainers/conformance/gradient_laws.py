@@ -16,9 +16,13 @@ _FLOAT32 = 2e-5  # sums of some hundred float32 terms
 
 
 def gradient(objective: Objective, settings: Settings, seed: int) -> Finding:
-    """backward() gives the gradient of the loss, or of the declared surrogate where one is declared."""
+    """backward() gives the gradient of the loss, or of the declared surrogate where one is declared.
+
+    At the response tokens: what reaches other places breaks the law of masked places, and hides nothing.
+    """
     responses = random_responses(objective, seed)
-    backward = measure(objective, settings, responses).gradients
+    found = measure(objective, settings, responses).gradients
+    backward = {name: each.masked_fill(~responses.mask, 0.0) for name, each in found.items()}
     numerical = finite_differences(objective, settings, responses)
     worst = max(((backward[name] - numerical[name]).abs().max(), name) for name in backward)[1]
     place = tuple(divmod(int((backward[worst] - numerical[worst]).abs().argmax()), backward[worst].shape[1]))

@@ -81,7 +81,22 @@ BROKEN = [
         {"responses.policy[responses.mask].sum()": "responses.policy.sum()"},
         "masked places",
         "in a prompt or padding place reaches the loss",
-        only=False,
+    ),
+    Broken(
+        "dpo that sums over padding",
+        "dpo.py",
+        "dpo",
+        {"responses.sequence_log_ratios()": "(responses.policy - responses.reference).sum(dim=1)"},
+        "masked places",
+        "in a prompt or padding place reaches the loss",
+    ),
+    Broken(
+        "sft that multiplies by its mask",
+        "sft.py",
+        "sft",
+        {"responses.policy[responses.mask].sum()": "(responses.policy * responses.mask).sum()"},
+        "masked places",
+        "a nan in a prompt or padding place",
     ),
     Broken(
         "sft that divides by the padded length",
