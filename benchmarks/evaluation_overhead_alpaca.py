@@ -106,7 +106,8 @@ def _alpaca_stage(folder: Path, files: dict[str, Path]) -> dict[str, float]:
     with in_place_of_upstreams():
         scores, _ = read_scores(perform(Stage(WIN_RATE, WinRateSpec(), inputs), folder / "home", Placement()))
     found = {score.metric: score for score in scores}
-    values: dict[str, Any] = {"win_rate": found["win_rate"].value, "standard_error": found["win_rate"].standard_error}
+    rate = found["win_rate_unofficial"]
+    values: dict[str, Any] = {"win_rate": rate.value, "standard_error": rate.standard_error}
     if controlled := found.get("length_controlled_unofficial"):
         orders: Any = controlled.detail["fold_order"]
         values |= {"length_controlled": controlled.value, "by_resampling": controlled.standard_error}

@@ -73,17 +73,18 @@ def departures(annotations: Sequence[Row], record: JudgeRecord | None = None) ->
 
 
 def is_own(annotations: Sequence[Row], n_expected: int, record: JudgeRecord | None = None) -> bool:
-    """Whether a statistic of these annotations bears the official one's name: its judge, baseline, instructions.
+    """Whether a statistic of these annotations bears the official one's name, as far as what is there can tell.
 
-    It does where rows are missing, which leave the baseline's texts unproved, if what is there names the baseline: that
-    is the official metric, incomplete.
+    The judge has to be the official one in either case. Where every instruction has a row, with a preference or not,
+    the texts of the instructions and of the baseline are proved to be the official ones. Where rows are missing neither
+    is: then 805 are to be expected, and every row that is there has to name the official baseline. That is the official
+    metric, incomplete; so it is without a single row, where no value is claimed, and an arm that was never judged
+    stands in the column of the others.
     """
     if judge_departures(annotations, record):
         return False
-    named = {str(row["generator_1"]) for row in annotations if row.get("generator_1")}
-    return not departures(annotations, record) or (
-        len(annotations) < n_expected == N_INSTRUCTIONS and named == {BASELINE}
-    )
+    baseline_named = all(row.get("generator_1") == BASELINE for row in annotations)
+    return not departures(annotations, record) or (len(annotations) < n_expected == N_INSTRUCTIONS and baseline_named)
 
 
 def gaps(annotations: Sequence[Row], n_expected: int) -> list[str]:

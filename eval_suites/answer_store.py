@@ -25,7 +25,7 @@ _TABLES = (
     " prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL) STRICT",
 )
 # Columns that files of earlier versions lack.
-_COLUMNS = (("payments", "body", "BLOB"), ("answers", "payment", "INTEGER"))
+_COLUMNS = (("payments", "body", "BLOB"), ("answers", "payment", "INTEGER"), ("payments", "address", "TEXT"))
 _SPENT = (
     "SELECT count(*), ifnull(sum(prompt_tokens), 0), ifnull(sum(completion_tokens), 0), ifnull(sum(usd), 0.0),"
     " count(*) FILTER (WHERE prompt_tokens IS NULL OR completion_tokens IS NULL), count(*) FILTER (WHERE usd IS NULL)"
@@ -36,8 +36,9 @@ _ANSWER = (
     " WHERE answers.key = ?"
 )
 _REPORTED = (
-    "SELECT json_extract(request, '$.model'), json_extract(answer, '$.model'), count(DISTINCT payment) FROM answers"
-    " WHERE payment > ? AND json_extract(answer, '$.model') != '' GROUP BY 1, 2 ORDER BY 1, 2"
+    "SELECT json_extract(request, '$.model'), address, json_extract(answer, '$.model'), count(DISTINCT payment)"
+    " FROM answers JOIN payments ON payments.id = answers.payment"
+    " WHERE payment > ? AND json_extract(answer, '$.model') != '' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 )
 _REPLACE = (
     "UPDATE SET request = excluded.request, answer = excluded.answer, answered_at = excluded.answered_at,"
@@ -45,7 +46,8 @@ _REPLACE = (
 )
 _RATES = (
     "SELECT sum(json_extract(answer, '$.prompt_tokens')), sum(json_extract(answer, '$.completion_tokens')),"
-    " sum(length(request)), count(*) FROM answers WHERE json_extract(request, '$.model') = ?"
+    " sum(length(request)), count(*) FROM answers LEFT JOIN payments ON payments.id = answers.payment"
+    " WHERE json_extract(request, '$.model') = ? AND address IS ?"
     " AND json_extract(request, '$.max_tokens') IS ? AND json_extract(answer, '$.prompt_tokens') > 0"
     " AND json_extract(answer, '$.completion_tokens') IS NOT NULL"
 )
@@ -126,8 +128,9 @@ class AnswerStore:
         with self._lock:
             return Spent(*self._connection.execute(_SPENT, (since,)).fetchone())
 
-    def reported(self, since: int = 0) -> list[tuple[str, str, int]]:
-        """The model that was asked for, the one that was reported, and how many answers came so, since a payment."""
+    def reported(self, since: int = 0) -> list[tuple[str, str | None, str, int]]:
+        """The model that was asked for, its address, the one that was reported, and how many answers came so, since a
+        payment."""
         with self._lock:
             return self._connection.execute(_REPORTED, (since,)).fetchall()
 
@@ -146,22 +149,25 @@ class AnswerStore:
                 times += self._connection.execute("SELECT answered_at FROM answers WHERE key = ?", (key,)).fetchall()
         return (min(times)[0], max(times)[0]) if times else None
 
-    def token_rates(self, model: str, max_tokens: int) -> tuple[float, float] | None:
-        """Tokens read a character of a request, and tokens written an answer, of one model and one most to write.
+    def token_rates(self, model: str, address: str | None, max_tokens: int) -> tuple[float, float] | None:
+        """Tokens read a character of a request, and tokens written an answer, of one model at one address and one most
+        to write.
 
         Measured over its answers whose tokens were counted; None where there is none. (One suite asks for a word of it,
         another for a page.)
         """
         with self._lock:
-            read, written, characters, answers = self._connection.execute(_RATES, (model, max_tokens)).fetchone()
+            read, written, characters, answers = self._connection.execute(
+                _RATES, (model, address, max_tokens)
+            ).fetchone()
         return (read / characters, written / answers) if answers else None
 
     def _insert(self, key: str, payment: Payment, body: bytes) -> int | None:
         """The number of the payment."""
         return self._connection.execute(
-            "INSERT INTO payments (key, model, paid_at, prompt_tokens, completion_tokens, usd, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (key, payment.model, _now(), payment.prompt_tokens, payment.completion_tokens, payment.usd, body),
+            "INSERT INTO payments (key, model, address, paid_at, prompt_tokens, completion_tokens, usd, body)"
+            " VALUES (:key, :model, :address, :paid_at, :prompt_tokens, :completion_tokens, :usd, :body)",
+            {**vars(payment), "key": key, "paid_at": _now(), "body": body},
         ).lastrowid
 
     @contextmanager

@@ -78,7 +78,7 @@ class Judge:
         self._endpoint = Endpoint(spec)
         self.host = self._endpoint.host
         self._store = AnswerStore(store)
-        rates = self._store.token_rates(spec.model, spec.max_tokens) if cap else None
+        rates = self._store.token_rates(spec.model, spec.address, spec.max_tokens) if cap else None
         self._meter = Meter(self._store.spent, spec.prices, cap, rates)
         self._counts = JudgeCounts()
         self._proved = False
@@ -258,7 +258,7 @@ class Judge:
         """What a reply cost; of one that could not be read (None), as far as can be told."""
         read, written = (answer.prompt_tokens, answer.completion_tokens) if answer else (None, None)
         usd = self._meter.usd(len(canonical_json(request)), read, written, self.spec.max_tokens)
-        return Payment(self.spec.model, read, written, usd)
+        return Payment(self.spec.model, read, written, usd, self.spec.address)
 
     def _pause(self, attempt: int, hint: float) -> float:
         """Seconds to the next attempt: doubling with jitter, no less than the server asked for, up to the limit."""

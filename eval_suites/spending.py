@@ -29,12 +29,14 @@ class Payment:
     """One reply that the endpoint had to make, whether it could be used or not.
 
     Tokens are None where the endpoint did not say them; `usd` is then an estimate. It is None where there is no price.
+    `address` is that of JudgeIdentity: who is paid is known by it and the model's name.
     """
 
     model: str
     prompt_tokens: int | None
     completion_tokens: int | None
     usd: float | None
+    address: str | None = None
 
 
 @dataclass(frozen=True)

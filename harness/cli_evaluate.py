@@ -171,7 +171,7 @@ def _evaluate(
     plan = plan_beside(planner, arm, with_, place)
     if name is None and is_there(place.store):
         with Store.open(place.store) as store:
-            check_row_is_free(store, study, target, row)
+            check_row_is_free(store, study, arm)
     console = new_console(error=json_)
     console.print(f"{row}: {target.origin}; suites: {', '.join(asked)}", highlight=False, markup=False, soft_wrap=True)
     for each in leaving:

@@ -21,7 +21,7 @@ from harness.stage import External, Input, Produced, Stage
 from harness.suites import alpaca_eval, mt_bench
 from harness.suites import suites as known_suites
 from harness.targets import Adapter, Answers, Endpoint, Target, Weights
-from results.digest import digest, file_digest
+from results.digest import Json, digest, file_digest
 from results.errors import UserError
 from results.records import LONGEST_NAME
 from results.store import Store
@@ -70,7 +70,7 @@ def row_name(profile: Profile, target: Target, name: str | None) -> str:
     if found != method_name(found):
         raise UserError(
             f"--name {plain(found)}: a name has small letters, digits and . + - only, {LONGEST_NAME} at most, such as "
-            f"{method_name(found)[:40]}"
+            f"{method_name(found[:40])}"
         )
     taken = [*profile.methods, "base", *CHECKS]
     if found in taken:
@@ -78,14 +78,20 @@ def row_name(profile: Profile, target: Target, name: str | None) -> str:
     return found
 
 
-def check_row_is_free(store: Store, profile: Profile, target: Target, row: str) -> None:
-    """Raises UserError where another model from elsewhere has the row of this name."""
+def check_row_is_free(store: Store, profile: Profile, row: Arm) -> None:
+    """Raises UserError where another model from elsewhere has the row of this name.
+
+    Two folders may have one name, so content decides; rows of earlier versions are known by the words alone.
+    """
     for arm in store.arms(profile_digest(profile)):
-        other = arm.settings.get("external", target.origin)
-        if arm.name == row and other != target.origin:
+        words = arm.settings.get("external", row.external)
+        known = arm.settings.get("external_digest")
+        same = words == row.external if known is None else known == row.external_digest
+        if arm.name == row.name and not same:
+            other = "another one called so" if words == row.external else plain(str(words))
             raise UserError(
-                f"{target.origin}: {plain(str(other))} has the row {row}; give another name by --name, or this one to "
-                "take its place"
+                f"{row.external}: {other} has the row {row.name}; give another name by --name, or this one to take "
+                "its place"
             )
 
 
@@ -96,9 +102,28 @@ def external_arm(planner: ProfilePlanner, target: Target, name: str, suites: Seq
         model = _model(planner, target, name)
         configs = planner.profile.suites.asked
         scores = tuple(known_suites()[suite].plan(configs[suite], model, name, planner) for suite in suites)
-        return Arm(name, seed, 0, model.stage, scores, external=target.origin)
-    scores = tuple(_from_text(planner, target, suite, name) for suite in suites)
-    return Arm(name, seed, 0, scores[0], scores, external=target.origin)
+        first = model.stage
+    else:
+        scores = tuple(_from_text(planner, target, suite, name) for suite in suites)
+        first = scores[0]
+    known = digest(_identity(target, first))
+    return Arm(name, seed, 0, first, scores, external=target.origin, external_digest=known)
+
+
+def _identity(target: Target, made: Stage) -> Json:
+    """What tells a target from others: content, a commit, or who is asked where. `made`: the stage of its model."""
+    given: list[Json] = [item.digest for item in made.inputs.values() if isinstance(item, External)]
+    match target:
+        case Endpoint():
+            return {"model": target.spec.model, "address": target.address}
+        case Answers():
+            return file_digest(target.file)
+        case Weights():
+            return [target.hub, target.revision, *given]
+        case Adapter():
+            base = made.inputs["base"]
+            assert isinstance(base, Produced)
+            return [*given, None if target.base is None else _identity(target.base, base.stage)]
 
 
 def with_what_is_there(arm: Arm, suites: Sequence[str], asked: Sequence[str], home: Home) -> Arm:

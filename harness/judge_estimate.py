@@ -255,5 +255,5 @@ def _token_rates(judge: JudgeSpec, answers: Path) -> tuple[float, float]:
     found = None
     if answers.is_file():
         with closing(AnswerStore(answers)) as store:
-            found = store.token_rates(judge.model, judge.max_tokens)
+            found = store.token_rates(judge.model, judge.address, judge.max_tokens)
     return found or (TOKENS_PER_CHARACTER, float(judge.max_tokens))

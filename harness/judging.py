@@ -115,16 +115,17 @@ class Judging:
 
     def _changed(self) -> list[str]:
         """Whose answers of this run are of more than one model, as the endpoints reported it."""
-        by_judge: dict[str, list[str]] = defaultdict(list)
+        by_model: dict[tuple[str, str | None], list[str]] = defaultdict(list)
         if answers_file(self.home).is_file():
             with closing(AnswerStore(answers_file(self.home))) as store:
-                for asked, reported, count in store.reported(self._since):
-                    by_judge[asked].append(f"{count:,} as {reported}")
-        several = {judge: said for judge, said in by_judge.items() if len(said) > 1}
-        judges = {judge.model for judge in self.judges}
+                for name, address, reported, count in store.reported(self._since):
+                    by_model[name, address].append(f"{count:,} as {reported}")
+        judges = {(judge.model, judge.address) for judge in map(identity_of, self.judges)}
         return [
-            f"the {'judge' if name in judges else 'model'} {name} changed: it answered {' and '.join(said)}"
-            for name, said in several.items()
+            f"the {'judge' if model in judges else 'model'} {model[0]}{f' at {model[1]}' if model[1] else ''} changed: "
+            f"it answered {' and '.join(said)}"
+            for model, said in by_model.items()
+            if len(said) > 1
         ]
 
     def _url(self, world: Path, log: Path) -> str:

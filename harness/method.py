@@ -74,7 +74,8 @@ def study_with(method: str, profile: str | None, wanted: Wanted) -> Study:
 
 def method_name(text: str) -> str:
     """A name that a method may have: `My_loss` becomes `my-loss`."""
-    return re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).strip(".+-")[:LONGEST_NAME] or "method"
+    found = re.sub(r"[^a-z0-9.+-]+", "-", text.lower()).lstrip(".+-")
+    return found[:LONGEST_NAME].rstrip(".+-") or "method"
 
 
 def _parent(profile: str | None) -> Profile:

@@ -36,6 +36,7 @@ class Arm:
 
     check:    whether it is no model, but answers that say nothing, by which a judge is checked
     external: where a model comes from that this study did not train, in words
+    external_digest: what tells it from others that come from a place of the same name
     """
 
     name: str
@@ -45,6 +46,7 @@ class Arm:
     scores: tuple[Stage, ...]
     check: bool = False
     external: str | None = None
+    external_digest: str | None = None
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -5,7 +5,7 @@ from math import inf
 
 from pydantic import ValidationError
 
-from eval_suites.alpaca_official import OFFICIAL
+from eval_suites.alpaca_official import asks_as_official
 from eval_suites.judge import JudgeIdentity, JudgeSpec
 from eval_suites.tamper import CHECKS
 from harness.engine_checks import check_engine
@@ -16,6 +16,7 @@ from harness.profile_faults import explain
 from harness.suites import suites as known_suites
 from harness.suites.contract import WORLD
 from harness.suites.judged import is_local_judge
+from results.claims.catalogue import metrics_of
 from results.errors import UserError
 from trainers.datasets import Source, check_source, record_type
 from trainers.objectives import find_objective
@@ -37,7 +38,7 @@ def check_profile(profile: Profile) -> None:
     check_engine(profile)
     check_lora(profile)
     _check_context(profile)
-    _check_leaderboard(profile)
+    _check_columns(profile)
 
 
 def _known(name: str, among: Iterable[str], where: str, kind: str) -> None:
@@ -187,9 +188,9 @@ def _check_alpaca_eval(profile: Profile) -> None:
     for key, wanted in (("covariates", suite.covariates), ("difficulty", suite.difficulty)):
         if wanted and suite.limit:
             raise UserError(f"suites.alpaca_eval.{key}: is of all 805 instructions; leave 'limit' out")
-    asked = suite.judge.identity.model_copy(update={"version": None, "address": None})
-    if suite.difficulty and (suite.both_orders or asked != OFFICIAL):
-        own = "the local judge" if suite.judge.model == LOCAL_JUDGE else f"{asked.model} with {asked.parameters}"
+    judge = suite.judge
+    if suite.difficulty and (suite.both_orders or not asks_as_official(judge)):
+        own = "the local judge" if judge.model == LOCAL_JUDGE else f"{judge.model} with {judge.parameters}"
         raise UserError(
             f"suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of "
             f"{'both orders' if suite.both_orders else own}"
@@ -250,16 +251,19 @@ def _check_context(profile: Profile) -> None:
             )
 
 
-def _check_leaderboard(profile: Profile) -> None:
+def _check_columns(profile: Profile) -> None:
+    """What the leaderboard shows and the claims test is there to be scored."""
     wanted = profile.leaderboard
     _known(wanted.baseline, ["base", *profile.methods], "leaderboard.baseline", "method")
     known = [*(column for suite in profile.suites.asked.values() for column in suite.columns), *TRAINING]
     suites = {*known_suites(), *(column.partition("/")[0] for column in known)}
-    for where, column in [("main", wanted.main), *(("columns", column) for column in wanted.columns)]:
+    shown = [("leaderboard.main", wanted.main), *(("leaderboard.columns", column) for column in wanted.columns)]
+    tested = [(f"claims.{role}", column) for role, column in metrics_of(profile.claims)]
+    for where, column in [*shown, *tested]:
         suite, _, metric = column.partition("/")
         of_a_board = "*" in known and suite not in suites and metric
         if not of_a_board and f"{suite}/*" not in known:
-            _known(column, [each for each in known if each != "*"], f"leaderboard.{where}", "column")
+            _known(column, [each for each in known if each != "*"], where, "column")
 
 
 def _check_world(profile: Profile) -> None:

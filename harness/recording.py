@@ -33,8 +33,9 @@ class Recorder:
     """Keeps the store level with the board, and takes from it nothing that a run has finished until it has the like.
 
     An arm that has ended in the store, by whichever run, stays as it is until it has ended on this board too; then it
-    has what this board's stages left, and nothing of other runs. But where it went well in another home, a failure here
-    takes nothing from it: the run that failed says so itself. Recording the same again changes nothing.
+    has what this board's stages left, and nothing of other runs. But where it went well in another home, a failure of
+    the same stages here takes nothing from it: the run that failed says so itself. A failure of other stages, as those
+    of changed data are, replaces it. Recording the same again changes nothing.
     """
 
     def __init__(self, plan: Plan, board: Board, store: Store) -> None:
@@ -67,7 +68,7 @@ class Recorder:
             for record, arm in self.arms
             if _key(arm) not in self._closed
             and (status[_key(arm)] in UNFINISHED or self._has_ended(arm))
-            and not (status[_key(arm)] == "ok" and self._fails(arm) and not self._is_here(known.get(_key(arm), ())))
+            and not (status[_key(arm)] == "ok" and self._fails(arm) and self._is_elsewhere(arm, known))
         ]
         for state in self.board.states.values():
             if state.status in ENDED and state.key is not None:  # without one its inputs were never there
@@ -88,6 +89,12 @@ class Recorder:
 
     def _fails(self, arm: Arm) -> bool:
         return _ending(self.board, arm)[0] == "failed"
+
+    def _is_elsewhere(self, arm: Arm, known: Mapping[ArmKey, Sequence[StageRecord]]) -> bool:
+        """Whether what the store has of an arm is of its stages on this board, and is not in this home."""
+        stages = known.get(_key(arm), ())
+        held = {stage.key for stage in stages}
+        return all(held & keys for keys in _known_keys(self.board, arm)) and not self._is_here(stages)
 
     def _is_here(self, stages: Sequence[StageRecord]) -> bool:
         """Whether this home has what these stages left."""
@@ -169,7 +176,7 @@ def _arm_record(arm: Arm, plan: Plan) -> ArmRecord:
             "responses": arm.responses,
             "comparisons": comparisons,
             **({"check": True} if arm.check else {}),
-            **({"external": arm.external} if arm.external else {}),
+            **({"external": arm.external, "external_digest": arm.external_digest} if arm.external else {}),
         },
     )
 
@@ -224,10 +231,27 @@ def _gone_through(board: Board, arm: Arm) -> list[Stage]:
     for stage in arm.stages:
         if isinstance(stage.spec, SelectSpec) and board[stage].status in {"cached", "done"}:
             chosen = [described(candidate) for candidate in stage.spec.candidates].index(board[stage].reason)
-            candidates = [stage.inputs[f"candidate{i}"] for i in range(len(stage.spec.candidates))]
-            ids = [item.stage.id for item in candidates if isinstance(item, Produced)]
+            ids = [candidate.id for candidate in _candidates(stage)]
             passed_over |= set(ids) - {ids[chosen]}
     return [stage for stage in arm.stages if stage.id not in passed_over]
+
+
+def _known_keys(board: Board, arm: Arm) -> list[set[str]]:
+    """The keys that are known here of the stages that an arm goes through, each in a set of its own; but those of the
+    candidates of a sweep that has not chosen in one, as the arm goes through one of them."""
+    open_sweeps = [stage for stage in arm.stages if stage.kind is SELECT and board[stage].manifest is None]
+    groups = [_candidates(sweep) for sweep in open_sweeps]
+    grouped = {stage.id for group in groups for stage in group}
+    groups += [[stage] for stage in _gone_through(board, arm) if stage.id not in grouped]
+    found = [{key for stage in group if (key := board[stage].key) is not None} for group in groups]
+    return [keys for keys in found if keys]
+
+
+def _candidates(sweep: Stage) -> list[Stage]:
+    """The trainings that a sweep chooses from, in the order of its profile."""
+    assert isinstance(sweep.spec, SelectSpec)
+    items = [sweep.inputs[f"candidate{i}"] for i in range(len(sweep.spec.candidates))]
+    return [item.stage for item in items if isinstance(item, Produced)]
 
 
 def _chosen(board: Board, arm: Arm) -> dict[str, Json]:

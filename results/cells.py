@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -56,6 +56,11 @@ def cells(asked: Sequence[tuple[Sequence[Arm], Scores]], confidence: float) -> l
         Cell(*words, interval, _per_seed(arms, scores))
         for words, interval, (arms, scores) in zip(said, intervals, asked, strict=True)
     ]
+
+
+def unscored(cell: Cell) -> Cell:
+    """An absent cell as it is where a score was to be: incomplete, with the seeds that have one."""
+    return replace(cell, condition="incomplete", label=_of_seeds("incomplete", 0, len(cell.per_seed)))
 
 
 def worst(statuses: Iterable[Status]) -> Status:

@@ -8,7 +8,7 @@ from math import inf
 
 from pydantic import BaseModel
 
-from results.cells import Cell, cells, worst
+from results.cells import Cell, cells, unscored, worst
 from results.collecting import uncollected
 from results.columns import Column, ScoresByColumn, check_columns, columns_of, main_column, with_missing
 from results.comparison import Comparison, compare
@@ -157,6 +157,7 @@ def leaderboard(
     shown = iter(cells(asked, confidence))
     rows = [_row(own, tuple(islice(shown, len(found))), trained, name in matched) for name, own in arms.items()]
     if index is not None:
+        rows = [_held_to_main(row, index, found) for row in rows]
         if baseline is not None:
             rows = _compare(rows, baseline, index, scores, confidence)
         rows.sort(key=lambda row: _rank(row.cells[index], found[index]))
@@ -171,6 +172,48 @@ def _row(arms: Sequence[Arm], own_cells: tuple[Cell, ...], trained: Mapping[ArmK
     reasons = [f"seed {arm.seed}: {arm.reason}" for arm in broken if arm.reason]
     runs = tuple(Run(arm, trained.get(ArmKey(arm.name, arm.seed))) for arm in arms)
     return Row(arms[0].name, arms[0].method, status, "; ".join(reasons), own_cells, None, matched, runs)
+
+
+def _held_to_main(row: Row, main: int, columns: Sequence[Column]) -> Row:
+    """The row, incomplete where its arm went well and was scored by the main column's suite, but not in that column.
+
+    So it is where one arm's metric is another than the others', as that of a judge that was not the official one there.
+    A check, or a model from elsewhere, is scored by what it was asked by. `reason` names the column that the same
+    statistic stands in instead.
+    """
+    column, cell = columns[main], row.cells[main]
+    nobody_has_one = column.higher_is_better is None
+    beside = [i for i, other in enumerate(columns) if i != main and other.suite == column.suite]
+    if row.check or row.external or nobody_has_one or not any(_scored(row.cells[i]) for i in beside):
+        return row
+    alike = [i for i in beside if _statistic(columns[i]) == _statistic(column)]
+    said = [
+        f"seed {', '.join(map(str, sorted(seeds)))}: no score in {_named(column, columns)}, but in "
+        f"{_named(columns[i], columns)}"
+        for i in alike
+        if (seeds := _scored(row.cells[i]) - _scored(cell))
+    ]
+    if cell.condition == "absent":
+        status = "incomplete" if row.status == "ok" else row.status
+        held = (*row.cells[:main], unscored(cell), *row.cells[main + 1 :])
+        row = replace(row, status=status, cells=held)
+        said = said or [f"no score in {_named(column, columns)}, where others have one"]
+    return replace(row, reason="; ".join(filter(None, (row.reason, *said))))
+
+
+def _scored(cell: Cell) -> set[int]:
+    """The seeds that have a score, whole or not."""
+    return {one.seed for one in cell.per_seed if one.n_expected}
+
+
+def _statistic(column: Column) -> str:
+    """What a column shows, whoever judged: the name of the official metric and of the unofficial one without that."""
+    return column.metric.removesuffix("_unofficial").removesuffix("_win_rate")
+
+
+def _named(column: Column, columns: Sequence[Column]) -> str:
+    alone = [other.name for other in columns].count(column.name) == 1
+    return column.name if alone or not column.judge else f"{column.name} by {column.judge}"
 
 
 def matched_with(arms: Mapping[str, Sequence[Arm]], baseline: str) -> set[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from results.variance import SeedSpread, SeedSquare, alike, are_few, mean_products, variance_of_mean, with_pooled
+from results.variance import SeedSpread, SeedSquare, alike, mean_products, says_little, variance_of_mean, with_pooled
 
 Array = NDArray[np.float64]
 
@@ -88,15 +88,17 @@ def _forms(
         return
     products = [mean_products(x, y) for x, y in pairs]
     seeds, of_seed = [[own.seed for own in products]], np.asarray(top.shape[1] - 1.0)
+    squares = mean_products(left, left)
     if pooled is not None and of_all is not None:
-        squares = mean_products(left, left)
-        alone, of_seed = alike(squares, pooled), with_pooled(squares, top.shape[1], pooled)[1]
+        alone = alike(squares, pooled)
+        squares, of_seed = with_pooled(squares, top.shape[1], pooled)
         seeds.append([np.where(alone, own, other) for own, other in zip(seeds[0], of_all[:3], strict=True)])
     for of_either in seeds:
         both = list(zip(of_either, products, strict=True))
         yield _triple((seed + own.item - own.residual) / size for seed, own in both)
         yield _triple(seed / size for seed in of_either)
-    floors = [np.where(are_few(of_seed), own.item, seed) for own, seed in zip(products, seeds[0], strict=True)]
+    few = says_little(squares, of_seed)
+    floors = [np.where(few, own.item, seed) for own, seed in zip(products, seeds[0], strict=True)]
     yield _triple(floor / size for floor in floors)
 
 

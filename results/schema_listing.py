@@ -24,7 +24,7 @@ One relational database: by default the SQLite file `store.sqlite` in the home f
 for every command, runs among them: a SQLite file, or PostgreSQL by URL (`postgresql://user@host/database`; `pip install
 'bridgebench[postgresql]'`); the commands below take `--store` too. Any number of runs may write into one store at once.
 What a run has recorded of an arm to its end stays until another run of the study has come to that arm's end too, well
-or not; a run that only begins or is stopped takes nothing away, nor does one that fails where the arm went well in
+or not; a run that only begins or is stopped takes nothing away, nor does one that fails in stages that went well in
 another home. Names of profiles, arms, suites, metrics and items have at most {longest} characters.
 Schema {revision}. An older store is brought up to date when it is opened; a SQLite file is copied beside itself first
 (`store.sqlite.0001.bak`), on PostgreSQL a dump is yours to make. A newer store is refused.

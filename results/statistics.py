@@ -9,15 +9,14 @@ the variance of the grand mean over S seeds and n items is estimated by
 (Cornfield & Tukey 1956, Annals of Mathematical Statistics 27:907; Searle, Casella & McCulloch 1992, Variance
 Components), and referred to Student's t with Satterthwaite's (1946, Biometrics Bulletin 2:110) degrees of freedom.
 Where the estimate of the items' component is negative it is taken as zero: the variance is never below MS_seed / (S n).
-That of the seeds' is, too, where MS_seed has fewer than three degrees of freedom and may be near zero by chance: it is
-then never below MS_item / (S n) either. With more, this floor would only widen what covers 95% without it.
+Where MS_seed has fewer than three degrees of freedom or is below a hundredth of MS_residual, it is not below MS_item /
+(S n) either; elsewhere this second floor would only widen what covers 95% without it.
 
 A contrast of arms (a row of the leaderboard beside the baseline, a claim) is an interval of the same kind over their
 weighted sum, with one change: with three seeds MS_seed often looks far smaller than it is. All arms of the table that
 share their seeds know it together (`results.variance.seed_spread`), and where a contrast's own is smaller, theirs
 stands in its place, with their degrees of freedom; a larger one stays, with its own few. A single arm's mean keeps its
-own: that the spread over seeds is alike in all arms can be said of contrasts that are tested together, not of every
-number in a table.
+own: that the spread is alike in all arms can be said of contrasts that are tested together, not of every number.
 
 What this covers and finds was measured by simulation: benchmarks/coverage.py, docs/benchmarks.md.
 """

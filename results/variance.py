@@ -98,20 +98,26 @@ def satterthwaite(
     of_seed: degrees of freedom of the seeds' mean square; by default n_seeds - 1
     """
     freedom = (n_seeds - 1.0 if of_seed is None else of_seed, n_items - 1.0, (n_seeds - 1.0) * (n_items - 1))
-    floor = np.where(are_few(freedom[0]), np.maximum(squares.seed, squares.item), squares.seed)
+    floor = np.where(says_little(squares, freedom[0]), np.maximum(squares.seed, squares.item), squares.seed)
     total = np.maximum(squares.seed + squares.item - squares.residual, floor)
     spent = np.asarray(sum(square**2 / np.asarray(df) for square, df in zip(squares, freedom, strict=True)))
     effective = np.divide(total**2, spent, out=np.zeros_like(spent), where=spent > 0)
     return total / (n_seeds * n_items), np.maximum(effective, np.minimum(freedom[0], freedom[1]))
 
 
-def are_few(of_seed: ArrayLike) -> NDArray[np.bool_]:
-    """Whether a seeds' mean square of so many degrees of freedom is often far too small by chance.
+# A seeds' mean square says little where it has fewer degrees of freedom, or is a smaller share of the residual: without
+# a spread over seeds the two are alike, and by chance one in ten of two degrees of freedom is below a tenth.
+_FEW, _NOTHING = 3, 0.01
+
+
+def says_little(squares: MeanSquares, of_seed: ArrayLike) -> NDArray[np.bool_]:
+    """Whether the seeds' mean square, of so many degrees of freedom, may be far too small by chance, or is as good as
+    nothing: where scores are counts, seeds can agree exactly.
 
     The items' mean square is a second floor of the variance then. It would be too high a floor for others: of a spread
     over seeds that is not there, half of all estimates are negative.
     """
-    return np.asarray(np.asarray(of_seed) < 3)
+    return np.asarray((np.asarray(of_seed) < _FEW) | (squares.seed <= _NOTHING * squares.residual))
 
 
 class SeedSpread(NamedTuple):

@@ -189,6 +189,12 @@ def check_roles(mapped: Mapping[str, object], methods: Iterable[str]) -> None:
             raise ValueError(f"{role}: there is no {kind} {unknown!r}; there are {', '.join(among)}")
 
 
+def metrics_of(mapped: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The metrics that a study's map of roles names, each behind its role."""
+    metrics = catalogue().roles.metrics
+    return [(role, name) for role, names in mapped.items() if role in metrics for name in listed(names)]
+
+
 def listed(names: object) -> tuple[str, ...]:
     """What a map of roles says of one: a name, or several."""
     if isinstance(names, str):

@@ -6,7 +6,9 @@ import pytest
 
 from eval_suites.alpaca import win_rate
 from eval_suites.alpaca_files import read_annotations
-from eval_suites.alpaca_official import departures, in_order
+from eval_suites.alpaca_official import OFFICIAL, departures, in_order
+from eval_suites.judge_record import judgments_digest
+from tests.eval_suites.test_judge_record import record as judge_record
 from tests.real_data import REAL_DATA, needs_real_data
 
 MODELS = REAL_DATA / "alpaca_eval" / "models"
@@ -93,5 +95,20 @@ def test_rows_that_are_missing_leave_the_name_if_the_others_name_the_baseline() 
     rows = read_annotations(MODELS / "vicuna-7b" / "annotations.json.gz")[1:]
     rate, _ = win_rate(rows, 805)
     assert (rate.metric, rate.complete, rate.detail["official"]) == ("win_rate", False, False)
-    others = [{**row, "generator_1": "davinci"} for row in rows]
-    assert win_rate(others, 805)[0].metric == "win_rate_unofficial"
+    for other in ("davinci", None):
+        others = [{**row, "generator_1": other} for row in rows[:1]] + rows[1:]
+        assert win_rate(others, 805)[0].metric == "win_rate_unofficial"
+
+
+def test_without_a_row_nothing_is_claimed_and_the_official_judges_rate_keeps_its_name() -> None:
+    own = judge_record(judgments=judgments_digest([]))
+    other = judge_record(judgments=judgments_digest([]), identity=OFFICIAL.model_copy(update={"model": "gpt-4o"}))
+    for official, judge, expected in (
+        (True, None, 805),
+        (True, own, 805),
+        (False, own, 5),
+        (False, other, 805),
+    ):
+        rate, _ = win_rate([], expected, judge)
+        assert (rate.metric, rate.value) == ("win_rate" if official else "win_rate_unofficial", None)
+        assert rate.detail["official"] is False

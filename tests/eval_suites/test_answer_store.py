@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,17 @@ def test_an_answer_that_cannot_be_kept_is_not_paid_either(tmp_path: Path) -> Non
 
 def test_tokens_are_measured_by_the_characters_of_a_judges_requests(tmp_path: Path) -> None:
     with closing(AnswerStore(tmp_path / "a.db")) as store:
-        assert store.token_rates("one", 1) is None
+        assert store.token_rates("one", None, 1) is None
         for key, model, tokens in (("a", "one", 30), ("b", "one", 50), ("c", "two", 7), ("d", "one", None)):
             request = json.dumps({"model": model, "max_tokens": 1, "text": "x" * 50})
             sent = body(usage={"prompt_tokens": tokens, "completion_tokens": 1})
             store.keep(key, request, read_reply(sent), PAID, body=sent)
-        assert store.token_rates("one", 1) == (80 / (2 * len(request)), 1.0)
-        assert store.token_rates("one", 2048) is None, "what asks for a page is not what asks for a word"
+        assert store.token_rates("one", None, 1) == (80 / (2 * len(request)), 1.0)
+        assert store.token_rates("one", None, 2048) is None, "what asks for a page is not what asks for a word"
+        assert store.token_rates("one", "elsewhere/v1", 1) is None, "another server's model of this name"
+        store.keep("f", request, ANSWER, replace(PAID, address="elsewhere/v1"), body=BODY)
+        assert store.token_rates("one", "elsewhere/v1", 1) == (1 / len(request), 1.0)
+        assert store.token_rates("one", None, 1) == (80 / (2 * len(request)), 1.0)
         assert store.period(["a", "d"]) is not None
         assert store.period(["e"]) is None
 

@@ -111,6 +111,26 @@ def test_a_judge_that_answered_as_several_models_is_named_at_the_end(tmp_path: P
         assert "changed" not in judging.paid, "it did so in an earlier run"
 
 
+def test_two_servers_of_one_name_are_not_one_that_changed(tmp_path: Path) -> None:
+    stage, asked = judged(PUBLIC), JudgeSpec(model="gpt-4o", base_url="http://127.0.0.1:9/v1")
+    with Judging(board(tmp_path / "artifacts", stage), Home(tmp_path), [PUBLIC], asked=asked) as judging:
+        with closing(AnswerStore(judging.runtime_for(stage).judge_answers)) as store:
+
+            def reply(key: str, model: str, address: str | None) -> None:
+                sent = json.dumps({**completion("m"), "model": model}).encode()
+                store.keep(
+                    key, '{"model": "gpt-4o"}', read_reply(sent), Payment("gpt-4o", 1, 1, 0.5, address), body=sent
+                )
+
+            reply("a", "v1", None)
+            reply("b", "mine", asked.address)
+            assert "changed" not in judging.paid
+            reply("c", "other", asked.address)
+        assert judging.paid.endswith(
+            "; the model gpt-4o at 127.0.0.1:9/v1 changed: it answered 1 as mine and 1 as other"
+        )
+
+
 def judge_stage(folder: Path, *changes: Change) -> Stage:
     """The judge stage of the base in the tiny study with these changes."""
     plan = open_plan(write_profile(folder, *changes))

@@ -106,7 +106,10 @@ def test_a_new_profile_says_how_an_objective_of_pairs_is_trained(tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize(("text", "name"), [("my_loss", "my-loss"), ("SimPO v2", "simpo-v2"), ("__", "method")])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("my_loss", "my-loss"), ("SimPO v2", "simpo-v2"), ("__", "method"), ("x" * 199 + "_y", "x" * 199)],
+)
 def test_names_of_methods(text: str, name: str) -> None:
     assert method_name(text) == name
 

@@ -14,6 +14,7 @@ from trainers.objectives import objectives
 
 SHIPPED = ", ".join(sorted(path.stem for path in (ROOT / "harness" / "profiles").glob("*.yaml")))
 UNSET = "BRIDGEBENCH_TEST_UNSET"
+LOCAL = "judge: {model: microworld-judge-1, concurrency: 2}"
 SFT = "sft: {steps: [{objective: sft, data: demonstrations, budget: short, learning_rate: 1.0e-3}]}"
 DFT = "dft: {steps: [{objective: dft, data: demonstrations, budget: short, learning_rate: 1.0e-3}]}"
 ROWS = "world:ultrachat_200k/train_sft.jsonl"
@@ -201,6 +202,15 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
         [("main: alpaca_eval/win_rate_unofficial", "main: alpaca_eval/win_rate")],
         f"leaderboard.main: there is no column 'alpaca_eval/win_rate'; there are {KNOWN_COLUMNS}",
     ),
+    "a claim's metric that nothing scores": (
+        [
+            (
+                "leaderboard:",
+                "claims: {instruction: [alpaca_eval/win_rate_unofficial, alpaca_eval/nonsense]}\nleaderboard:",
+            )
+        ],
+        f"claims.instruction: there is no column 'alpaca_eval/nonsense'; there are {KNOWN_COLUMNS}",
+    ),
     "pairs for demonstrations": (
         [("objective: dft, data: demonstrations", "objective: dft, data: preferences")],
         "methods.dft.steps.0.data: objective 'dft' learns from records of type demonstration or document, "
@@ -302,6 +312,15 @@ MISTAKES: dict[str, tuple[list[Change], str]] = {
     "difficulties of another judge": (
         [("    judge: {model", "    difficulty: table.json\n    judge: {model")],
         "suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of the local judge",
+    ),
+    "difficulties of another public judge": (
+        [(LOCAL, "difficulty: table.json\n    judge: {model: gpt-4o}")],
+        "suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of gpt-4o with "
+        "{'max_tokens': 1, 'temperature': 1.0, 'logprobs': True, 'top_logprobs': 5}",
+    ),
+    "difficulties of both orders": (
+        [(LOCAL, "difficulty: table.json\n    both_orders: true\n    judge: {model: gpt-4-1106-preview}")],
+        "suites.alpaca_eval.difficulty: is of AlpacaEval 2's own judge in its own order, not of both orders",
     ),
     "covariates of a part": (
         [("    judge: {model", "    covariates: df.csv\n    limit: 4\n    judge: {model")],

@@ -1,6 +1,7 @@
 """From the board to the store, run after run: each table is that of its own run, also where data or code changed."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,9 +42,12 @@ def learn(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) 
 
 
 def mark(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -> None:
-    """The main score of the profile: what the model learned; but 50 cannot be scored, and 60 is scored wrongly."""
+    """The main score of the profile: what the model learned; but 50 cannot be scored, and 60 is scored wrongly.
+
+    Nothing can be scored while there is no judge, as the environment says.
+    """
     value = float(inputs["parent0"].read_text())
-    if value == 50:
+    if value == 50 or NO_JUDGE in os.environ:
         raise ValueError("no judge")
     detail = {"aggregate": "mean", "unit": "percent"}
     score = Score(
@@ -55,6 +59,7 @@ def mark(spec: Write, inputs: Mapping[str, Path], out: Path, runtime: Runtime) -
     )
 
 
+NO_JUDGE = "TOY_NO_JUDGE"
 MARK = StageKind("toy-mark", 1, mark, Write)
 LEARN = StageKind("train", 1, learn, Write)
 
@@ -70,10 +75,10 @@ def learner(data: Input, label: str) -> Stage:
     return Stage(LEARN, Write(text=label), {"data": data}, label=label)
 
 
-def edited_study(data: Path, text: str) -> Plan:
-    """One arm that learns what stands in a file of the user's, and beside it one of which nothing changes."""
+def edited_study(data: Path, text: str, still: str = "70") -> Plan:
+    """One arm that learns what stands in a file of the user's, and beside it one of which nothing changes by itself."""
     data.write_text(text)
-    data.with_name("still").write_text("70")
+    data.with_name("still").write_text(still)
     arms = []
     for name, file in (("sft", data), ("still", data.with_name("still"))):
         model = learner(given(file), f"train {name}")

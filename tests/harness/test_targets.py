@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.external import check_row_is_free, row_name
+from harness.external import check_row_is_free, external_arm, row_name
+from harness.plan import Arm as Row
+from harness.plan import ProfilePlanner
 from harness.profile import load_profile
 from harness.recording import profile_digest
-from harness.targets import Answers, Endpoint, find_target
+from harness.targets import Adapter, Answers, Endpoint, Target, Weights, find_target
+from results.digest import Json
 from results.errors import UserError
 from results.records import Arm, Profile
 from results.store import Store
@@ -84,20 +87,85 @@ def test_a_line_that_is_no_json_is_left_to_the_suite(tmp_path: Path) -> None:
     assert find_target(str(file)).name == "one"
 
 
+def in_store(folder: Path, row: Row, *without: str) -> Store:
+    """A store that has this row of the tiny study, without some of its settings."""
+    digest = profile_digest(load_profile(TINY))
+    store = Store.open(folder / "store.sqlite")
+    store.record_profile(Profile(digest=digest, name="tiny", spec={}, created=PROFILE.created))
+    own = {"external": row.external, "external_digest": row.external_digest}
+    settings: dict[str, Json] = {name: value for name, value in own.items() if name not in without}
+    store.record_arm(Arm(profile=digest, name=row.name, method=row.name, seed=0, status="ok", settings=settings))
+    return store
+
+
+def planned(target: Target, name: str, *suites: str) -> Row:
+    return external_arm(ProfilePlanner(load_profile(TINY)), target, name, suites or ("alpaca_eval",))
+
+
 def test_a_model_from_elsewhere_takes_no_others_row(tmp_path: Path) -> None:
     study = load_profile(TINY)
-    digest = profile_digest(study)
-    first, second = (answers(tmp_path / name, ["someone"]) for name in ("first.json", "second.json"))
-    with Store.open(tmp_path / "store.sqlite") as store:
-        check_row_is_free(store, study, first, "someone")
-        store.record_profile(Profile(digest=digest, name="tiny", spec={}, created=PROFILE.created))
-        settings = {"external": first.origin}
-        store.record_arm(Arm(profile=digest, name="someone", method="someone", seed=0, status="ok", settings=settings))
-        check_row_is_free(store, study, first, "someone")
-        check_row_is_free(store, study, second, "someone-else")
+    first, second = (
+        answers(tmp_path / f"{name}.json", [*authors]) for name, authors in (("first", "a"), ("second", "aa"))
+    )
+    with in_store(tmp_path, planned(first, "someone")) as store:
+        check_row_is_free(store, study, planned(first, "someone"))
+        check_row_is_free(store, study, planned(second, "someone-else"))
         with pytest.raises(UserError) as refused:
-            check_row_is_free(store, study, second, "someone")
+            check_row_is_free(store, study, planned(second, "someone"))
     assert str(refused.value) == (
         "the answers in second.json: the answers in first.json has the row someone; give another name by --name, or "
         "this one to take its place"
     )
+
+
+def checkpoint(folder: Path, weights: bytes) -> Weights:
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(weights)
+    return Weights(folder)
+
+
+def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    study = load_profile(TINY)
+    first, same, other = (
+        planned(checkpoint(tmp_path / run / "checkpoint", weights), "checkpoint")
+        for run, weights in (("a", b"1"), ("b", b"1"), ("c", b"2"))
+    )
+    with in_store(tmp_path, first) as store:
+        check_row_is_free(store, study, first)
+        check_row_is_free(store, study, same)
+        with pytest.raises(UserError) as refused:
+            check_row_is_free(store, study, other)
+    assert str(refused.value) == (
+        "the folder checkpoint: another one called so has the row checkpoint; give another name by --name, or this "
+        "one to take its place"
+    )
+
+
+def test_a_row_of_an_earlier_version_is_known_by_its_words(tmp_path: Path) -> None:
+    study = load_profile(TINY)
+    row = planned(checkpoint(tmp_path / "a" / "checkpoint", b"1"), "mine")
+    with in_store(tmp_path, row, "external_digest") as store:
+        check_row_is_free(store, study, planned(checkpoint(tmp_path / "b" / "checkpoint", b"2"), "mine"))
+        with pytest.raises(UserError, match="the folder other: the folder checkpoint has the row mine"):
+            check_row_is_free(store, study, planned(checkpoint(tmp_path / "other", b"1"), "mine"))
+
+
+def test_what_a_target_is_tells_it_from_any_other(tmp_path: Path) -> None:
+    """Of a hub's commit, an adapter on one base or another, and an endpoint at one address or another."""
+    base, adapter = checkpoint(tmp_path / "base", b"1"), tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(b"1")
+    targets: list[Target] = [
+        base,
+        Weights(base.folder, "org/base", "a" * 40),
+        Weights(base.folder, "org/base", "b" * 40),
+        Adapter(adapter, None),
+        Adapter(adapter, base),
+        Adapter(adapter, Weights(base.folder, "org/base", "a" * 40)),
+        endpoint("openai:m@http://127.0.0.1:8000/v1"),
+        endpoint("openai:m@http://127.0.0.1:9000/v1"),
+        endpoint("openai:n@http://127.0.0.1:9000/v1"),
+    ]
+    once, again = ([planned(target, "x").external_digest for target in targets] for _ in range(2))
+    assert once == again
+    assert len(set(once)) == len(targets)

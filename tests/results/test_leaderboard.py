@@ -155,7 +155,63 @@ def test_two_judges_never_share_a_column(tmp_path: Path) -> None:
             record(store, arm(name), *mean_score([100.0, 0.0], detail={"judge": judge}))
         board = leaderboard(store, "small")
     assert [column.judge for column in board.columns] == ["judge-1", "judge-2"]
-    assert [[cell.condition for cell in row.cells] for row in board.rows] == [["ok", "absent"]] + [["absent", "ok"]] * 2
+    assert [[cell.condition for cell in row.cells] for row in board.rows] == [
+        ["ok", "absent"],
+        ["incomplete", "ok"],
+        ["incomplete", "ok"],
+    ]
+    assert row(board, "b").reason == ("seed 0: no score in quiz/accuracy by judge-1, but in quiz/accuracy by judge-2")
+
+
+def rated(*values: float, unofficial: bool = False) -> tuple[list[Score], list[Item]]:
+    """A win rate, under the name that it has by the official judge or by another."""
+    return mean_score(values, suite="alpaca_eval", metric="win_rate_unofficial" if unofficial else "win_rate")
+
+
+@pytest.mark.parametrize("main", ["alpaca_eval/win_rate", "alpaca_eval/win_rate_unofficial"])
+def test_an_arm_whose_rate_is_another_metric_than_the_others_is_incomplete(tmp_path: Path, main: str) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *rated(100.0, 0.0))
+        record(store, arm("dpo"), *rated(100.0, 100.0, unofficial=True))
+        board = leaderboard(store, "small", main=main, baseline="sft")
+    out, other = ("dpo", "win_rate_unofficial") if main.endswith("/win_rate") else ("sft", "win_rate")
+    dropped = row(board, out)
+    assert board.main is not None and not board.complete
+    assert (dropped.status, dropped.cells[board.main].label) == ("incomplete", "incomplete 0/1 seeds")
+    assert dropped.reason == f"seed 0: no score in {main}, but in alpaca_eval/{other}"
+    assert dropped.difference is None
+    assert [one.status for one in board.rows if one.name != out] == ["ok"]
+    for text in (markdown(board), terminal(board, 300), page(board)):
+        assert dropped.reason in text
+
+
+def test_a_seed_whose_rate_is_another_metric_is_named(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for seed in range(3):
+            record(store, arm("sft", seed), *rated(100.0, 0.0))
+            record(store, arm("dpo", seed), *rated(100.0, 100.0, unofficial=seed > 0))
+        found = row(leaderboard(store, "small", main="alpaca_eval/win_rate"), "dpo")
+    assert [cell.label for cell in found.cells] == ["incomplete 1/3 seeds", "incomplete 2/3 seeds"]
+    assert found.reason == "seed 1, 2: no score in alpaca_eval/win_rate, but in alpaca_eval/win_rate_unofficial"
+
+
+def test_an_arm_that_its_suite_left_without_the_main_metric_is_incomplete(store: Store) -> None:
+    record(store, arm("una"), *mean_score([1.0], metric="extra"))
+    shown = row(leaderboard(store, "small", main="quiz/accuracy"), "una")
+    assert (shown.status, shown.reason) == ("incomplete", "no score in quiz/accuracy, where others have one")
+
+
+def test_an_arm_that_the_main_columns_suite_never_scored_is_absent_and_no_fault(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        record(store, arm("sft"), *rated(100.0, 0.0))
+        record(store, arm("base"), *mean_score([1.0]))
+        record(store, arm("null", check=True), *rated(0.0, 0.0, unofficial=True))
+        record(store, arm("llama", external="the folder llama"), *rated(0.0, 0.0, unofficial=True))
+        board = leaderboard(store, "small", main="alpaca_eval/win_rate")
+    assert board.main is not None and board.complete
+    assert {one.name for one in board.rows} == {"sft", "base", "null", "llama"}
+    assert {(one.status, one.reason) for one in board.rows} == {("ok", "")}
+    assert {one.cells[board.main].condition for one in board.rows if one.name != "sft"} == {"absent"}
 
 
 def test_a_score_that_no_judge_answered_stays_in_the_judges_column(tmp_path: Path) -> None:

@@ -69,11 +69,28 @@ def test_a_spread_over_seeds_that_is_well_known_has_no_second_floor(of_seed: flo
     assert shown.high == pytest.approx(4 + stats.t.ppf(0.975, 2) * sqrt(total / 6))
 
 
-def test_four_seeds_by_themselves_know_their_spread_well_enough() -> None:
-    # Four times the two rows: MS_seed 0, MS_item 4 · 9, MS_residual 8 / 6, of three degrees of freedom for seeds.
-    shown = mean_interval(np.array([[0.0, 4.0, 8.0], [2.0, 4.0, 6.0]] * 2))
-    assert shown.standard_error == pytest.approx(sqrt((36 - 4 / 3) / 12))
-    assert shown.degrees_of_freedom == 2
+@pytest.mark.parametrize("seeds", [4, 12])
+def test_seeds_that_agree_exactly_are_no_certainty(seeds: int) -> None:
+    """Few items that are right or wrong: every seed has as many right, though not the same ones."""
+    a, b = np.zeros((seeds, 30)), np.zeros((seeds, 30))
+    for seed in range(seeds):
+        a[seed, [seed, (seed + 7) % 30, (seed + 13) % 30]] = 100.0
+        b[seed, [(seed + 3) % 30, (seed + 19) % 30]] = 100.0
+    difference, alone = paired_difference(dict(enumerate(a)), dict(enumerate(b))), mean_interval(a)
+    for shown, values in ((difference, a - b), (alone, a)):
+        squares = mean_squares(values)
+        assert squares.seed == pytest.approx(0, abs=1e-9)
+        assert squares.item < squares.residual
+        assert shown.standard_error == pytest.approx(sqrt(squares.item / values.size))
+        assert shown.low < shown.mean < shown.high
+
+
+def test_no_interval_of_what_varies_is_a_point() -> None:
+    generator = np.random.default_rng(5)
+    for _ in range(300):
+        a, b = (100.0 * (generator.random((4, 30)) < 0.04) for _ in "ab")
+        shown = paired_difference(dict(enumerate(a)), dict(enumerate(b)))
+        assert shown.low < shown.high or np.ptp(a - b) == 0
 
 
 @given(matrices, st.floats(0.1, 500), st.floats(1, 40))

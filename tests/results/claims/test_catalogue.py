@@ -6,7 +6,7 @@ from shutil import copytree
 
 import pytest
 
-from results.claims.catalogue import FOLDER, catalogue, check_roles, lacking, read_catalogue
+from results.claims.catalogue import FOLDER, catalogue, check_roles, lacking, metrics_of, read_catalogue
 from results.claims.contrast import Correlation, Rule, arm_roles, metric_roles
 from results.errors import UserError
 from results.reported import reported
@@ -107,7 +107,9 @@ def test_a_map_of_roles_that_does_not_fit_is_refused(roles: dict[str, object], m
 
 
 def test_a_map_of_roles_that_fits() -> None:
-    check_roles({"sft": "sft", "base": "base", "old-board": ("x/average", "y/acc"), "scale": ("online",)}, ["sft"])
+    roles = {"sft": "sft", "base": "base", "old-board": ("x/average", "y/acc"), "scale": ("online",)}
+    check_roles(roles, ["sft"])
+    assert metrics_of(roles) == [("old-board", "x/average"), ("old-board", "y/acc")]
 
 
 def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
