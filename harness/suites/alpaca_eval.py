@@ -42,10 +42,7 @@ class AlpacaEval(SuiteConfig):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """See SuiteConfig. Another judge's rates are the unofficial ones; those of the official judge are known only
-
-        when the texts of its instructions and baseline are.
-        """
+        """See SuiteConfig. Another judge's rates are unofficial; of the official one's it is known by the texts."""
         found = ["win_rate_unofficial", "average_length", "termination_rate", "average_tokens"]
         found += ["order_consistency"] if self.both_orders else []
         found += ["length_controlled_unofficial"] if self.covariates else []
