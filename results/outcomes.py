@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from results.records import long_name
+from results.records import LONGEST_ITEM, long_name
 from results.rows import Item, Score
 
 
@@ -85,7 +85,7 @@ def items_by_score(scores: Sequence[Score], items: Iterable[Item]) -> dict[tuple
             raise ValueError(f"item {item.item!r} belongs to {item.suite} {item.metric}, which has no score")
         if item.item in own:
             raise ValueError(f"item {item.item!r} stands twice in {item.suite} {item.metric}")
-        if too_long := long_name(item.item):
+        if too_long := long_name(item.item, LONGEST_ITEM):
             raise ValueError(f"item {too_long}")
         own[item.item] = item
     for score in scores:

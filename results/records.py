@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from results.digest import Json
 from results.text import plain
 
-# Characters of a name: an index holds it, and PostgreSQL's holds 2,704 bytes of a row.
-LONGEST_NAME = 200
+# Characters of a name, and of an item's, which may be a prompt: an index holds them, and PostgreSQL's holds 2,704 bytes
+# of a row.
+LONGEST_NAME, LONGEST_ITEM = 200, 600
 
 Status = Literal["planned", "running", "ok", "failed", "diverged", "skipped"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -78,8 +79,8 @@ class CurvePoint(_Record):
     value: Finite | None
 
 
-def long_name(name: str) -> str | None:
+def long_name(name: str, most: int = LONGEST_NAME) -> str | None:
     """What is wrong with a name that is too long; None where it is not."""
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= most:
         return None
-    return f"{plain(name, 40)}: a name has at most {LONGEST_NAME} characters"
+    return f"{plain(name, 40)}: a name has at most {most} characters"

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column
 
-from results.records import LONGEST_NAME
+from results.records import LONGEST_ITEM, LONGEST_NAME
 from results.schema import REVISION, Base, RevisionRow
 from results.trace import ITEMS, SCORES
 from results.views import VIEWS
@@ -25,7 +25,7 @@ for every command, runs among them: a SQLite file, or PostgreSQL by URL (`postgr
 'bridgebench[postgresql]'`); the commands below take `--store` too. Any number of runs may write into one store at once.
 What a run has recorded of an arm to its end stays until another run of the study has come to that arm's end too, well
 or not; a run that only begins or is stopped takes nothing away, nor does one that fails in stages that went well in
-another home. Names of profiles, arms, suites, metrics and items have at most {longest} characters.
+another home. Names of profiles, arms, suites and metrics have at most {longest} characters, of items {longest_item}.
 Schema {revision}. An older store is brought up to date when it is opened; a SQLite file is copied beside itself first
 (`store.sqlite.0001.bak`), on PostgreSQL a dump is yours to make. A newer store is refused.
 
@@ -69,6 +69,7 @@ def page() -> str:
     return _PAGE.format(
         revision=REVISION,
         longest=LONGEST_NAME,
+        longest_item=LONGEST_ITEM,
         items=_indented(ITEMS),
         scores=_indented(SCORES),
         views="\n".join(_section(name, view.doc, view.columns.items()) for name, view in VIEWS.items()),

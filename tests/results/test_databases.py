@@ -1,6 +1,7 @@
 """What holds of a store on SQLite holds on PostgreSQL: the same rows, the same tables, the same refusals."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import select, text
@@ -11,7 +12,7 @@ from results.errors import UserError
 from results.leaderboard import leaderboard
 from results.outcomes import ArmKey
 from results.query import query
-from results.records import LONGEST_NAME
+from results.records import LONGEST_ITEM, LONGEST_NAME
 from results.reported import reported
 from results.schema import Base
 from results.store import Store
@@ -88,10 +89,13 @@ def test_any_text_is_kept_and_does_nothing(database: str) -> None:
         assert list(answer.rows) == [(0.0,), (100.0,)]
 
 
+EMOJI = [chr(place) for place in range(0x1F300, 0x1F600)]  # of four bytes each, and no compression makes them less
+
+
 def test_names_are_as_long_as_is_said_and_no_longer(database: str) -> None:
     longest, longer = "\U0001f600" * LONGEST_NAME, "x" * 3000
     (score,), items = mean_score([100.0, 0.0], suite=longest, metric=longest)
-    items[0] = items[0].model_copy(update={"item": longest})
+    items[0] = items[0].model_copy(update={"item": "".join(Random(0).choices(EMOJI, k=LONGEST_ITEM))})
     with Store.open(database) as store:
         record(store, arm("sft"), [score], items)
         store.record_profile(PROFILE.model_copy(update={"name": longest}))
