@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from results.digest import Json
 from results.text import plain
 
-# Characters of a name, and of an item's, which may be a prompt: an index holds them, and PostgreSQL's holds 2,704 bytes
-# of a row.
+# Characters of a name, and of an item's, which may be a short prompt: an index holds them, and PostgreSQL's holds 2,704
+# bytes of a row.
 LONGEST_NAME, LONGEST_ITEM = 200, 600
 
 Status = Literal["planned", "running", "ok", "failed", "diverged", "skipped"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from results.digest import digest
 from results.leaderboard import leaderboard
 from results.rows import Item, Score
 from results.store import Store
@@ -21,7 +22,7 @@ def win_rate(model: str) -> tuple[list[Score], list[Item]]:
     """A model's win rate in percent over its annotated instructions."""
     with gzip.open(FOLDER / "models" / model / "annotations.json.gz", "rt", encoding="utf-8") as file:
         annotations = json.load(file)
-    values = {row["instruction"]: 100 * (row["preference"] - 1) for row in annotations}
+    values = {digest(row["instruction"])[:16]: 100 * (row["preference"] - 1) for row in annotations}
     items = [Item(suite="alpaca_eval", metric="win_rate", item=name, value=value) for name, value in values.items()]
     score = Score(
         suite="alpaca_eval",
