@@ -32,7 +32,7 @@ TWICE = f'  more: {{max_length: 128, sources: [{{adapter: ultrachat, file: "{ROW
 AGAIN = (
     "  again: {steps: [dft, {objective: sft, data: demonstrations, budget: short, learning_rate: [1.0e-3, 3.0e-4]}]}\n"
 )
-LONG, TOO_LONG = "x" * 3000, "a name has at most 200 characters"
+LONG, TOO_LONG = "x" * 900, "a name has at most 200 characters"
 NAME = "a name has small letters, digits and . + - only, and no sign comes first"
 
 
